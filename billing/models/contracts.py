@@ -1,0 +1,134 @@
+"""
+What was agreed: contracts and their effective-dated terms.
+"""
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.db import models
+from django.db.models import Q
+
+from sites.access import Scope, ScopedQuerySet
+from sites.models import DeliveryPoint, HostingService, Site, Stakeholder
+from telemetry.models import MeteringPoint
+
+
+class ContractQuerySet(ScopedQuerySet["Contract"]):
+    scope = Scope(operator="operator", partner="customer", tenant="customer")
+
+
+class Contract(models.Model):
+    """
+    An agreement of an operator with one customer about one delivery point or hosting service.
+    """
+
+    operator = models.ForeignKey(
+        Stakeholder, on_delete=models.PROTECT, related_name="contracts_as_seller"
+    )
+    customer = models.ForeignKey(
+        Stakeholder, on_delete=models.PROTECT, related_name="contracts_as_customer"
+    )
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="contracts")
+    delivery_point = models.ForeignKey(
+        DeliveryPoint, on_delete=models.PROTECT, null=True, blank=True, related_name="contracts"
+    )
+    hosting_service = models.ForeignKey(
+        HostingService, on_delete=models.PROTECT, null=True, blank=True, related_name="contracts"
+    )
+    reference = models.CharField(max_length=40)
+    currency = models.CharField(max_length=3)
+    valid = DateRangeField()
+    payment_days = models.PositiveSmallIntegerField(default=14)
+
+    objects = ContractQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["operator", "reference"], name="contract_reference_once_an_operator"
+            ),
+            models.CheckConstraint(
+                name="a_contract_is_about_heat_or_hosting",
+                condition=Q(delivery_point__isnull=False, hosting_service__isnull=True)
+                | Q(delivery_point__isnull=True, hosting_service__isnull=False),
+            ),
+            models.CheckConstraint(name="a_contract_lasts", condition=Q(valid__isempty=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class TermsQuerySet(ScopedQuerySet["Terms"]):
+    scope = Scope(
+        operator="contract__operator", partner="contract__customer", tenant="contract__customer"
+    )
+
+
+class Terms(models.Model):
+    """
+    The price of a contract over a span of local days. A change is a new row, never an edit:
+    a trigger refuses UPDATE of the figures once a line was billed from them.
+
+    Prices are per kW and month and per kWh in the contract's currency, VAT in per cent.
+    """
+
+    class Model(models.TextChoices):
+        FIXED = "fixed", "Fixed monthly fee on contracted kW"
+        USAGE = "usage", "Usage per kWh delivered"
+
+    contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="terms")
+    valid = DateRangeField()
+    version = models.PositiveSmallIntegerField()
+    model = models.CharField(max_length=10, choices=Model.choices)
+    contracted_kw = models.DecimalField(max_digits=9, decimal_places=2, null=True, blank=True)
+    price_per_kw = models.DecimalField(max_digits=16, decimal_places=6, null=True, blank=True)
+    price_per_kwh = models.DecimalField(max_digits=16, decimal_places=6, null=True, blank=True)
+    metering_point = models.ForeignKey(
+        MeteringPoint, on_delete=models.PROTECT, null=True, blank=True
+    )
+    vat_category = models.CharField(max_length=2, default="S")
+    vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
+
+    objects = TermsQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="terms_of_a_contract_do_not_overlap",
+                expressions=[
+                    ("contract", RangeOperators.EQUAL),
+                    ("valid", RangeOperators.OVERLAPS),
+                ],
+            ),
+            models.UniqueConstraint(fields=["contract", "version"], name="terms_version_once"),
+            models.CheckConstraint(name="terms_last", condition=Q(valid__isempty=False)),
+            models.CheckConstraint(
+                name="a_fixed_fee_states_kw_and_price",
+                condition=~Q(model="fixed")
+                | Q(
+                    contracted_kw__gt=0,
+                    price_per_kw__gte=0,
+                    price_per_kwh__isnull=True,
+                    metering_point__isnull=True,
+                ),
+            ),
+            models.CheckConstraint(
+                name="usage_states_price_and_metering_point",
+                condition=~Q(model="usage")
+                | Q(price_per_kwh__gte=0, metering_point__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="a_standing_charge_has_kw_and_price",
+                condition=Q(contracted_kw__isnull=True, price_per_kw__isnull=True)
+                | Q(contracted_kw__gt=0, price_per_kw__gte=0),
+            ),
+            models.CheckConstraint(
+                name="vat_rate_is_a_percentage", condition=Q(vat_rate__gte=0, vat_rate__lte=100)
+            ),
+            models.CheckConstraint(name="version_counts_from_one", condition=Q(version__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contract} version {self.version}"
+
+
