@@ -1,43 +1,22 @@
 #!/usr/bin/env python
 """
-Django's command line for Warmgrid.
+Django's command line for Warmgrid. Starts the embedded servers for commands that use them.
 """
 
 import os
 import sys
 
-# These read no data; everything else finds its servers running.
-WITHOUT_SERVERS = {
-    "--help",
-    "--version",
-    "-h",
-    "check",
-    "collectstatic",
-    "compilemessages",
-    "help",
-    "makemessages",
-    "spectacular",
-    "version",
-}
-
-
-def needs_servers(arguments: list[str]) -> bool:
-    if not arguments or {"--help", "-h"} & set(arguments):
-        return False
-    return arguments[0] not in WITHOUT_SERVERS or "--database" in arguments
+_WITHOUT_SERVERS = {"help", "version", "--help", "--version", "collectstatic", "makemessages"}
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     from django.core.management import execute_from_command_line
 
-    from portal import embedded
+    if len(sys.argv) > 1 and sys.argv[1] not in _WITHOUT_SERVERS:
+        from portal import embedded
 
-    if needs_servers(sys.argv[1:]):
-        try:
-            embedded.ensure_running()
-        except embedded.EmbeddedError as error:
-            sys.exit(f"warmgrid: {error}")
+        embedded.ensure_running()
     execute_from_command_line(sys.argv)
 
 

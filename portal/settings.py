@@ -89,9 +89,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "portal.context.page",
             ],
-            "builtins": ["portal.templatetags.portal", "django.templatetags.i18n"],
+            "builtins": ["django.templatetags.i18n"],
         },
     }
 ]
