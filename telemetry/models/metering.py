@@ -180,9 +180,7 @@ class Installation(models.Model):
                 name="a_meter_is_in_one_place_at_a_time",
                 expressions=[("meter", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
             ),
-            models.CheckConstraint(
-                name="an_installation_lasts", condition=Q(valid__isempty=False)
-            ),
+            models.CheckConstraint(name="an_installation_lasts", condition=Q(valid__isempty=False)),
         ]
 
     def __str__(self) -> str:

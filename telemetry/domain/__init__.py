@@ -1,0 +1,3 @@
+"""
+Arithmetic of metering, without Django.
+"""
