@@ -12,6 +12,7 @@ ACCESS = {
     # route: what each audience gets
     "healthz": {"stranger": 200},
     "readyz": {"stranger": 200},
+    "api/v1/readings": {"stranger": 401},
     "api/schema/": {"stranger": 200},
 }
 

@@ -14,8 +14,8 @@ CREATE TABLE telemetry_reading (
 ) PARTITION BY RANGE (at);
 """
 
-# The table is created in one transaction with its first readings when a month is new, so two
-# ingests may meet here; the advisory lock lets one make the partition while the other waits.
+# Ingest calls this for each month it meets. Attaching needs a weaker lock on the parent than
+# CREATE ... PARTITION OF, which would make every other ingest wait until this one commits.
 PARTITION = """
 CREATE FUNCTION telemetry_ensure_partition(month date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -26,8 +26,9 @@ BEGIN
   IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
   PERFORM pg_advisory_xact_lock(hashtext('telemetry_ensure_partition'));
   IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  EXECUTE format('CREATE TABLE %I (LIKE telemetry_reading INCLUDING ALL)', name);
   EXECUTE format(
-    'CREATE TABLE %I PARTITION OF telemetry_reading FOR VALUES FROM (%L) TO (%L)',
+    'ALTER TABLE telemetry_reading ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
     name,
     to_char(first_day, 'YYYY-MM-DD') || ' 00:00:00+00',
     to_char(next_month, 'YYYY-MM-DD') || ' 00:00:00+00'

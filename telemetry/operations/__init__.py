@@ -1,0 +1,10 @@
+from telemetry.operations.gateways import create_gateway, gateway_of_token
+from telemetry.operations.ingest import IngestResult, ingest, replay_rejected
+
+__all__ = [
+    "IngestResult",
+    "create_gateway",
+    "gateway_of_token",
+    "ingest",
+    "replay_rejected",
+]
