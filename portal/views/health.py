@@ -4,12 +4,15 @@ Whether the process lives and whether it can work, for load balancers and monito
 
 from collections.abc import Callable
 
+import structlog
 from celery import current_app
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+logger = structlog.get_logger(__name__)
 
 
 @require_safe
@@ -32,16 +35,19 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "broker": _broker_answers,
         "migrations": _migrations_applied,
     }
-    states = {name: "ok" if _holds(check) else "failing" for name, check in checks.items()}
+    states = {
+        name: "ok" if _holds(check, name=name) else "failing" for name, check in checks.items()
+    }
     ready = set(states.values()) == {"ok"}
     return JsonResponse(states, status=200 if ready else 503)
 
 
-def _holds(check: Callable[[], bool]) -> bool:
+def _holds(check: Callable[[], bool], *, name: str) -> bool:
     # What exactly failed is for the log; the answer is public and says only that it did.
     try:
         return check()
     except Exception:
+        logger.warning("not ready", check=name, exc_info=True)
         return False
 
 

@@ -162,3 +162,32 @@ def test_a_stock_postgresql_takes_every_migration_both_ways():
                 )
         finally:
             run("pg_ctl", "-m", "immediate", "stop")
+
+
+def test_other_accounts_reach_neither_socket_and_a_cleaned_tmp_is_survived():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        var = Path(folder) / "var"
+        assert _embedded("start", var).stdout == BOTH_RUN
+        sockets = Path(dj_database_url.parse(_url(var))["HOST"])
+        try:
+            assert sockets.stat().st_mode & 0o777 == 0o700
+
+            (sockets / ".s.PGSQL.5432").unlink()
+
+            assert _embedded("start", var).stdout == BOTH_RUN
+            assert _ask(var, "SELECT lower('ÆRØ')") == "ærø"
+        finally:
+            _embedded("stop", var)
+
+
+def test_a_link_laid_in_tmp_is_not_followed(tmp_path: Path):
+    sockets = Path(dj_database_url.parse(_url(tmp_path / "var"))["HOST"])
+    sockets.symlink_to(tmp_path)
+    try:
+        found = _embedded("start", tmp_path / "var")
+    finally:
+        sockets.unlink()
+
+    assert found.returncode == 1
+    assert "belongs to somebody else" in found.stderr

@@ -1,0 +1,201 @@
+"""
+The set-based statements of the rollups.
+
+A register channel is cut at every local hour: between two readings the register is taken to run
+evenly (domain reference, VEE ladder), R(b) = R1 + (R2 - R1)(b - t1)/(t2 - t1), rounded once to nine
+decimals. Energy is the difference of two such figures, so hours add up to any longer stretch to
+the last digit.
+"""
+
+# Overlapping ranges become one, so that nothing is computed twice.
+TAKE_DIRTY = """
+WITH taken AS (
+  DELETE FROM telemetry_dirtyrange WHERE channel_id = %(channel)s RETURNING span
+), merged AS (SELECT unnest(range_agg(span)) AS span FROM taken)
+SELECT lower(span), upper(span) FROM merged ORDER BY span
+"""
+
+_UPSERT = """
+ON CONFLICT (channel_id, grain, start_at) DO UPDATE SET
+  end_at = EXCLUDED.end_at, opening = EXCLUDED.opening, closing = EXCLUDED.closing,
+  energy_kwh = EXCLUDED.energy_kwh, estimated_kwh = EXCLUDED.estimated_kwh, mean = EXCLUDED.mean,
+  minimum = EXCLUDED.minimum, maximum = EXCLUDED.maximum, samples = EXCLUDED.samples,
+  coverage = EXCLUDED.coverage, quality = EXCLUDED.quality,
+  version = telemetry_rollup.version + 1, computed_at = EXCLUDED.computed_at
+WHERE (telemetry_rollup.opening, telemetry_rollup.closing, telemetry_rollup.energy_kwh,
+    telemetry_rollup.mean, telemetry_rollup.minimum, telemetry_rollup.maximum,
+    telemetry_rollup.samples, telemetry_rollup.coverage, telemetry_rollup.quality)
+  IS DISTINCT FROM (EXCLUDED.opening, EXCLUDED.closing, EXCLUDED.energy_kwh, EXCLUDED.mean,
+    EXCLUDED.minimum, EXCLUDED.maximum, EXCLUDED.samples, EXCLUDED.coverage, EXCLUDED.quality)
+"""
+
+_INSERT = """
+INSERT INTO telemetry_rollup (channel_id, grain, start_at, end_at, opening, closing, energy_kwh,
+  estimated_kwh, mean, minimum, maximum, samples, coverage, quality, version, computed_at)
+"""
+
+# Hours are those of the site's wall clock: in Kolkata they begin at half past in UTC.
+_EDGES = """
+edges AS (
+  SELECT origin,
+    date_bin('1 hour', %(lower)s, origin) AS lo,
+    date_bin('1 hour', %(upper)s - interval '1 microsecond', origin) + interval '1 hour' AS hi
+  FROM (SELECT '2000-01-01'::timestamp AT TIME ZONE %(zone)s AS origin) z
+)
+"""
+
+REGISTER_HOURS = f"""
+WITH {_EDGES},
+factors AS (
+  SELECT * FROM unnest(%(units)s::text[], %(numerators)s::numeric[], %(denominators)s::numeric[])
+    AS f(unit, numerator, denominator)
+), installed AS (
+  SELECT i.id, lower(i.valid) AS begins, upper(i.valid) AS ends, i.first_register,
+    i.last_register, m.register_modulus AS modulus, m.max_power_kw,
+    m.multiplier * f.numerator AS numerator, f.denominator
+  FROM telemetry_installation i
+  JOIN telemetry_meter m ON m.id = i.meter_id JOIN factors f ON f.unit = m.unit, edges
+  WHERE i.point_id = %(point)s AND i.valid && tstzrange(edges.lo, edges.hi, '[]')
+), raw AS (
+  -- What was read in the stretch, the last before it and the first after it.
+  SELECT i.id, r.at, r.value FROM installed i, edges
+  CROSS JOIN LATERAL (
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= coalesce(i.begins, '-infinity')
+        AND (i.ends IS NULL OR p.at < i.ends) AND p.value <> 0
+      ORDER BY p.at DESC LIMIT 1)
+    UNION ALL
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at > edges.lo AND p.at < edges.hi
+        AND p.at >= coalesce(i.begins, '-infinity') AND (i.ends IS NULL OR p.at < i.ends))
+    UNION ALL
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= coalesce(i.begins, '-infinity')
+        AND (i.ends IS NULL OR p.at < i.ends) AND p.value <> 0
+      ORDER BY p.at LIMIT 1)
+  ) r
+  UNION
+  -- The figures taken when a meter came and went are readings as good as any.
+  SELECT id, begins, first_register FROM installed WHERE first_register IS NOT NULL
+  UNION
+  SELECT id, ends, last_register FROM installed WHERE last_register IS NOT NULL AND ends IS NOT NULL
+), counted AS (
+  -- A register that has counted does not read zero again: such rows are lost communication.
+  SELECT id, at, value FROM (
+    SELECT *, bool_or(value <> 0) OVER (PARTITION BY id ORDER BY at) AS has_counted FROM raw
+  ) marked WHERE value <> 0 OR NOT has_counted
+), steps AS (
+  SELECT id, at, value, lead(at) OVER w AS next_at, lead(value) OVER w - value AS change
+  FROM counted WINDOW w AS (PARTITION BY id ORDER BY at)
+), judged AS (
+  SELECT s.*, i.modulus, i.numerator, i.denominator,
+    i.max_power_kw * 1.1 * extract(epoch FROM s.next_at - s.at) / 3600
+      * i.denominator / i.numerator AS most
+  FROM steps s JOIN installed i USING (id)
+), moved AS (
+  SELECT *, CASE WHEN change >= 0 THEN change
+      WHEN change + modulus <= most THEN change + modulus END AS delta,
+    next_at IS NOT NULL AND change < 0 AND change + modulus > most AS reset,
+    change > most AS suspect
+  FROM judged
+), running AS (
+  SELECT *, coalesce(sum(coalesce(delta, 0)) OVER w, 0) AS before,
+    coalesce(sum(reset::int) OVER w, 0) AS resets
+  FROM moved
+  WINDOW w AS (PARTITION BY id ORDER BY at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+), cuts AS (
+  -- Every local hour within a step, and the ends of the readings themselves.
+  SELECT r.*, c.cut,
+    CASE WHEN c.cut = r.at THEN 0 ELSE round(coalesce(r.delta, 0)
+      * extract(epoch FROM c.cut - r.at) / extract(epoch FROM r.next_at - r.at), 9) END AS part
+  FROM running r, edges
+  CROSS JOIN LATERAL (
+    SELECT generate_series(
+      date_bin('1 hour', r.at - interval '1 microsecond', edges.origin) + interval '1 hour',
+      coalesce(r.next_at - interval '1 microsecond', r.at), interval '1 hour') AS cut
+    UNION SELECT r.at WHERE r.next_at IS NULL
+      OR NOT EXISTS (SELECT 1 FROM counted k WHERE k.id = r.id AND k.at < r.at)
+  ) c
+), spans AS (
+  SELECT id, cut AS begins, lead(cut) OVER w AS ends,
+    before + part AS counter, lead(before + part) OVER w AS next_counter,
+    mod(value + part, modulus) AS dial, lead(mod(value + part, modulus)) OVER w AS next_dial,
+    numerator, denominator,
+    -- A reset anywhere between the two cuts leaves the difference unknown.
+    lead(resets + (reset AND cut > at)::int) OVER w > resets AS broken,
+    suspect, cut <> at AND next_at - at > interval '1 hour'
+      OR lead(cut <> at AND next_at - at > interval '1 hour') OVER w AS scaled
+  FROM cuts WINDOW w AS (PARTITION BY id ORDER BY cut)
+), hours AS (
+  SELECT date_bin('1 hour', s.begins, edges.origin) AS hour, s.*,
+    CASE WHEN NOT s.broken
+      THEN round((s.next_counter - s.counter) * s.numerator / s.denominator, 9) END AS energy
+  FROM spans s, edges
+  WHERE s.ends IS NOT NULL AND s.begins >= edges.lo AND s.begins < edges.hi
+), samples AS (
+  SELECT date_bin('1 hour', at, edges.origin) AS hour, count(*) AS n
+  FROM telemetry_reading, edges
+  WHERE channel_id = %(channel)s AND at >= edges.lo AND at < edges.hi GROUP BY 1
+)
+{_INSERT}
+SELECT %(channel)s, 'hour', h.hour, h.hour + interval '1 hour',
+  (array_agg(h.dial ORDER BY h.begins))[1], (array_agg(h.next_dial ORDER BY h.begins DESC))[1],
+  sum(h.energy), 0, NULL, NULL, NULL, coalesce(max(n.n), 0),
+  coalesce(sum(extract(epoch FROM h.ends - h.begins)) FILTER (WHERE NOT h.broken), 0) / 3600,
+  CASE WHEN bool_or(h.broken) OR sum(extract(epoch FROM h.ends - h.begins)) < 3600 THEN 'missing'
+    WHEN bool_or(h.suspect) THEN 'suspect' WHEN bool_or(h.scaled) THEN 'scaled'
+    ELSE 'actual' END,
+  1, %(at)s
+FROM hours h LEFT JOIN samples n USING (hour)
+GROUP BY h.hour
+{_UPSERT}
+"""  # noqa: S608 - the parts are constants of this module
+
+# An interval mean and a heartbeat speak for their interval and for nothing else.
+SAMPLE_HOURS = f"""
+WITH {_EDGES}, hours AS (
+  SELECT date_bin('1 hour', at, edges.origin) AS hour, count(*) AS n, avg(value) AS mean,
+    min(value) AS low, max(value) AS high, sum(value) AS total
+  FROM telemetry_reading, edges
+  WHERE channel_id = %(channel)s AND at >= edges.lo AND at < edges.hi GROUP BY 1
+)
+{_INSERT}
+SELECT %(channel)s, 'hour', hour, hour + interval '1 hour', NULL, NULL,
+  round(total * %(kw)s::numeric * %(interval)s::numeric / 3600, 9), 0, round(mean, 9), low, high, n,
+  least(1, coalesce(n * %(interval)s::numeric / 3600, 1)),
+  CASE WHEN n * %(interval)s::numeric < 3600 THEN 'missing' ELSE 'actual' END, 1, %(at)s
+FROM hours
+{_UPSERT}
+"""  # noqa: S608 - the parts are constants of this module
+
+# A longer bucket is the sum of its parts; its worst part is its quality.
+COARSER = f"""
+WITH touched AS (
+  SELECT DISTINCT date_trunc(%(grain)s, h AT TIME ZONE %(zone)s) AS bucket
+  FROM generate_series(%(lower)s::timestamptz, %(upper)s::timestamptz, interval '1 hour') h
+), buckets AS (
+  SELECT bucket AT TIME ZONE %(zone)s AS start_at,
+    (bucket + ('1 ' || %(grain)s)::interval) AT TIME ZONE %(zone)s AS end_at
+  FROM touched
+), parts AS (
+  SELECT b.start_at AS bucket_start, b.end_at AS bucket_end, r.*
+  FROM buckets b JOIN telemetry_rollup r
+    ON r.channel_id = %(channel)s AND r.grain = %(part)s
+    AND r.start_at >= b.start_at AND r.start_at < b.end_at
+)
+{_INSERT}
+SELECT %(channel)s, %(grain)s, bucket_start, bucket_end,
+  (array_agg(opening ORDER BY start_at))[1], (array_agg(closing ORDER BY start_at DESC))[1],
+  sum(energy_kwh), sum(estimated_kwh),
+  round(sum(mean * samples) / nullif(sum(samples) FILTER (WHERE mean IS NOT NULL), 0), 9),
+  min(minimum), max(maximum), sum(samples),
+  round(sum(coverage * extract(epoch FROM end_at - start_at))
+    / extract(epoch FROM bucket_end - bucket_start), 6),
+  CASE WHEN bool_or(quality = 'missing')
+      OR sum(end_at - start_at) < bucket_end - bucket_start THEN 'missing'
+    WHEN bool_or(quality = 'suspect') THEN 'suspect'
+    WHEN bool_or(quality = 'scaled') THEN 'scaled' ELSE 'actual' END,
+  1, %(at)s
+FROM parts GROUP BY bucket_start, bucket_end
+{_UPSERT}
+"""  # noqa: S608 - the parts are constants of this module
