@@ -262,8 +262,9 @@ class _Postgres:
 
     def _drop_stale_pid(self) -> None:
         """
-        Remove the pid file of a killed server, and stop one that lost its socket. A killed one's number may belong to another process by now,
-        and PostgreSQL would take that for itself and refuse to start.
+        Remove the pid file of a killed server, and stop one that lost its socket. The number of
+        a killed one may belong to another process by now; PostgreSQL would take that for itself
+        and refuse to start.
         """
         path = self.data / "postmaster.pid"
         if not path.exists():
