@@ -50,35 +50,45 @@ factors AS (
   SELECT * FROM unnest(%(units)s::text[], %(numerators)s::numeric[], %(denominators)s::numeric[])
     AS f(unit, numerator, denominator)
 ), installed AS (
-  SELECT i.id, lower(i.valid) AS begins, upper(i.valid) AS ends, i.first_register,
+  SELECT i.id, coalesce(lower(i.valid), '-infinity') AS begins,
+    coalesce(upper(i.valid), 'infinity') AS ends, i.first_register,
     i.last_register, m.register_modulus AS modulus, m.max_power_kw,
     m.multiplier * f.numerator AS numerator, f.denominator
   FROM telemetry_installation i
   JOIN telemetry_meter m ON m.id = i.meter_id JOIN factors f ON f.unit = m.unit, edges
   WHERE i.point_id = %(point)s AND i.valid && tstzrange(edges.lo, edges.hi, '[]')
 ), raw AS (
-  -- What was read in the stretch, the last before it and the first after it.
+  -- What was read in the stretch, the last before it and the first after it; of these also the
+  -- nearest that is not zero, since a zero may be lost communication.
   SELECT i.id, r.at, r.value FROM installed i, edges
   CROSS JOIN LATERAL (
     (SELECT p.at, p.value FROM telemetry_reading p
-      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= coalesce(i.begins, '-infinity')
-        AND (i.ends IS NULL OR p.at < i.ends) AND p.value <> 0
+      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= i.begins AND p.at < i.ends
+      ORDER BY p.at DESC LIMIT 1)
+    UNION ALL
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= i.begins AND p.at < i.ends
+        AND p.value <> 0
       ORDER BY p.at DESC LIMIT 1)
     UNION ALL
     (SELECT p.at, p.value FROM telemetry_reading p
       WHERE p.channel_id = %(channel)s AND p.at > edges.lo AND p.at < edges.hi
-        AND p.at >= coalesce(i.begins, '-infinity') AND (i.ends IS NULL OR p.at < i.ends))
+        AND p.at >= i.begins AND p.at < i.ends)
     UNION ALL
     (SELECT p.at, p.value FROM telemetry_reading p
-      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= coalesce(i.begins, '-infinity')
-        AND (i.ends IS NULL OR p.at < i.ends) AND p.value <> 0
+      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= i.begins AND p.at < i.ends
+      ORDER BY p.at LIMIT 1)
+    UNION ALL
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= i.begins AND p.at < i.ends
+        AND p.value <> 0
       ORDER BY p.at LIMIT 1)
   ) r
   UNION
   -- The figures taken when a meter came and went are readings as good as any.
-  SELECT id, begins, first_register FROM installed WHERE first_register IS NOT NULL
+  SELECT id, begins, first_register FROM installed WHERE first_register IS NOT NULL AND begins > '-infinity'
   UNION
-  SELECT id, ends, last_register FROM installed WHERE last_register IS NOT NULL AND ends IS NOT NULL
+  SELECT id, ends, last_register FROM installed WHERE last_register IS NOT NULL AND ends < 'infinity'
 ), counted AS (
   -- A register that has counted does not read zero again: such rows are lost communication.
   SELECT id, at, value FROM (

@@ -52,7 +52,7 @@ def test_a_worker_rolls_up_what_was_ingested():
         worker.terminate()
         worker.wait(timeout=30)
         with current_app.connection_for_write() as broker:
-            broker.default_channel.queue_delete(queue)
+            broker.default_channel.queue_delete(queue)  # type: ignore[attr-defined]
 
     hours = Rollup.objects.filter(channel=channel, grain="hour").order_by("start_at")
     assert [row.energy_kwh for row in hours] == [1, 1, 1, 1]

@@ -120,6 +120,16 @@ def test_lost_communication_reads_zero_and_counts_nothing():
     assert list(_hours(channel).values()) == [1, 1, 1, 1, 1]
 
 
+def test_a_new_meter_that_stands_at_zero_is_measured_zero():
+    channel = make_heat_channel()
+    times = [_utc(f"2026-01-10T1{n}:00") for n in range(6)]
+    _load(channel, [(at, 0) for at in times[:3]])
+    _load(channel, [(at, 0) for at in times[3:5]])
+    _load(channel, [(times[5], 2)])
+
+    assert list(_hours(channel).values()) == [0, 0, 0, 0, 2]
+
+
 def test_a_meter_exchange_counts_both_meters_and_never_their_difference():
     channel = make_heat_channel()
     change = _utc("2026-01-10T11:30")
