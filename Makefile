@@ -9,12 +9,13 @@ export LOG_FORMAT ?= console
 
 .venv/runtime.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt .venv/runtime.stamp
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 lint: .venv/dev.stamp
@@ -28,9 +29,14 @@ lint: .venv/dev.stamp
 test: lint
 	$(BIN)/python -m pytest -n auto -q
 
+# Web, worker and beat; Ctrl-C or the end of one ends all three.
 run: .venv/runtime.stamp
 	@$(BIN)/python manage.py migrate --verbosity 0
-	$(BIN)/python manage.py runserver
+	@trap 'trap - EXIT INT TERM; kill $$(jobs -p) 2>/dev/null; wait' EXIT INT TERM; \
+	$(BIN)/python manage.py runserver --noreload & \
+	$(BIN)/python -m celery -A portal worker --concurrency 2 --queues ingest,rollup,billing,documents,default & \
+	$(BIN)/python -m celery -A portal beat --schedule "$${WARMGRID_VAR:-var}/beat-schedule" & \
+	wait -n
 
 stop:
 	@$(BIN)/python -m portal.embedded stop
