@@ -22,4 +22,8 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.roll_up_dirty",
         "schedule": 30.0,
     },
+    "resume stalled billing runs": {
+        "task": "billing.tasks.resume_stalled_runs",
+        "schedule": 15.0,
+    },
 }

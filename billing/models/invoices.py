@@ -209,7 +209,7 @@ class LineEvidence(models.Model):
     """
     What a line was computed from, enough to recompute it from the readings.
 
-    Registers are in the meter's native unit; one row per installation and line.
+    Registers are in the meter's native unit.
     """
 
     line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="evidence")

@@ -86,9 +86,11 @@ factors AS (
   ) r
   UNION
   -- The figures taken when a meter came and went are readings as good as any.
-  SELECT id, begins, first_register FROM installed WHERE first_register IS NOT NULL AND begins > '-infinity'
+  SELECT id, begins, first_register FROM installed
+  WHERE first_register IS NOT NULL AND begins > '-infinity'
   UNION
-  SELECT id, ends, last_register FROM installed WHERE last_register IS NOT NULL AND ends < 'infinity'
+  SELECT id, ends, last_register FROM installed
+  WHERE last_register IS NOT NULL AND ends < 'infinity'
 ), counted AS (
   -- A register that has counted does not read zero again: such rows are lost communication.
   SELECT id, at, value FROM (

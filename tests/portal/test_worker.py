@@ -1,25 +1,29 @@
 """
-Work that crosses processes: a real Celery worker on the real broker.
+Work that crosses processes: a real Celery worker on the real broker, also killed.
 """
 
 import datetime as dt
-import os
-import subprocess
-import sys
 import time
-import uuid
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from celery import current_app
-from django.conf import settings
 from django.db import connection
 
+from billing import operations as billing
+from billing import tasks as billing_tasks
+from billing.models import BillingRun, Invoice, RunItem
 from telemetry import tasks
 from telemetry.models import DirtyRange, Rollup
-from tests.factories_telemetry import csv_of, ingest_csv, make_heat_channel
+from tests.celery_worker import queue_of_its_own
+from tests.factories_billing import JANUARY, make_contract
+from tests.factories_telemetry import LATER, csv_of, ingest_csv, make_heat_channel
 
-ROOT = Path(__file__).resolve().parents[2]
+
+def _wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert holds()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -30,33 +34,43 @@ def test_a_worker_rolls_up_what_was_ingested():
         (channel.key, (start + n * dt.timedelta(hours=1)).isoformat(), str(n)) for n in range(5)
     ]
     ingest_csv(site=channel.site, body=csv_of(rows))
-    # A queue of its own: another run of the tests may share the broker.
-    queue = f"test-{uuid.uuid4().hex}"
-    database = connection.settings_dict
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "portal", "worker", "-P", "solo", "-Q", queue,
-         "--loglevel", "WARNING", "--without-gossip", "--without-mingle"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DATABASE_URL": settings.DATABASE_URL.rsplit("/", 1)[0] + f"/{database['NAME']}",
-            "REDIS_URL": settings.REDIS_URL,
-        },
-    )  # fmt: skip
-    try:
+    with queue_of_its_own() as (queue, start_worker):
+        start_worker()
         tasks.roll_up_channel.apply_async(kwargs={"channel_id": channel.pk}, queue=queue)
-        deadline = time.monotonic() + 60
-        while DirtyRange.objects.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-    finally:
-        worker.terminate()
-        worker.wait(timeout=30)
-        with current_app.connection_for_write() as broker:
-            broker.default_channel.queue_delete(queue)  # type: ignore[attr-defined]
+        _wait_for(lambda: not DirtyRange.objects.exists())
 
     hours = Rollup.objects.filter(channel=channel, grain="hour").order_by("start_at")
     assert [row.energy_kwh for row in hours] == [1, 1, 1, 1]
     assert Rollup.objects.filter(channel=channel, grain="month").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_whose_worker_is_killed_goes_on_without_a_hole_or_a_twin():
+    channel = make_heat_channel()
+    for number in range(150):
+        make_contract(channel, reference=f"C-{number}", usage=False)
+    run = billing.start_run(
+        operator_id=channel.site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
+    )
+    issued = RunItem.objects.filter(run=run, state="issued")
+    with queue_of_its_own() as (queue, start_worker):
+        first = start_worker()
+        billing_tasks.bill_run.apply_async(kwargs={"run_id": run.pk}, queue=queue)
+        _wait_for(lambda: issued.count() >= 5)
+        first.kill()
+        first.wait()
+        done_before = issued.count()
+        start_worker()
+        # What the schedule sends when a run gives no sign of life.
+        billing_tasks.bill_run.apply_async(kwargs={"run_id": run.pk}, queue=queue)
+        finished = BillingRun.objects.filter(pk=run.pk, status="finished")
+        _wait_for(finished.exists)
+
+    assert done_before < 150
+    assert issued.count() == 150
+    numbers = Invoice.objects.order_by("sequence").values_list("sequence", "contract_id")
+    assert [number for number, _ in numbers] == list(range(1, 151))
+    assert len({contract for _, contract in numbers}) == 150
 
 
 @pytest.mark.django_db

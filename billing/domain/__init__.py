@@ -1,0 +1,3 @@
+"""
+Arithmetic of money, without Django.
+"""

@@ -1,0 +1,171 @@
+"""
+Reads of contracts, runs and invoices.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+
+from django.db.backends.postgresql.psycopg_any import DateRange
+from django.db.models import Exists, OuterRef, QuerySet
+
+from billing.models import BillingPeriod, BillingRun, Contract, Invoice, Terms
+from sites.access import Viewer
+from sites.domain import Period
+from telemetry import queries as metering
+
+
+class Incomplete(Exception):
+    """
+    Something that the bill needs is not there; the message says what.
+    """
+
+
+def invoices(*, viewer: Viewer) -> QuerySet[Invoice]:
+    """
+    Return the invoices the viewer may see, newest first.
+    """
+    return (
+        Invoice.objects.visible_to(viewer)
+        .select_related("contract__site", "customer")
+        .order_by("-issued_on", "-pk")
+    )
+
+
+def _next_month(month: dt.date) -> dt.date:
+    return (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+
+
+def billable_days(*, contract: Contract, month: dt.date) -> tuple[dt.date, dt.date] | None:
+    """
+    Return the local days of the month, the last one excluded, on which the contract runs.
+    """
+    first = max(month, contract.valid.lower)
+    end = _next_month(month)
+    if contract.valid.upper is not None:
+        end = min(end, contract.valid.upper)
+    return (first, end) if first < end else None
+
+
+def contracts_to_bill(*, operator_id: int, month: dt.date) -> list[int]:
+    """
+    Return the contracts of an operator that run in the month and have no invoice for it.
+    """
+    days = DateRange(month, _next_month(month))
+    invoiced = Invoice.objects.filter(
+        contract=OuterRef("pk"), period__local_days__overlap=days
+    ).exclude(status=Invoice.Status.VOID)
+    return list(
+        Contract.objects.filter(operator_id=operator_id, valid__overlap=days)
+        .exclude(Exists(invoiced))
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+
+
+def parked_reason(*, contract_id: int, month: dt.date) -> str:
+    """
+    Return why the period of a contract is held.
+    """
+    return BillingPeriod.objects.get(
+        contract_id=contract_id, local_days__overlap=DateRange(month, _next_month(month))
+    ).parked_reason
+
+
+def stalled_runs(*, before: dt.datetime) -> list[int]:
+    """
+    Return the running runs whose worker gave no sign since then.
+    """
+    running = BillingRun.objects.filter(status=BillingRun.Status.RUNNING)
+    return list(running.filter(heartbeat_at__lt=before).values_list("pk", flat=True))
+
+
+def terms_of(*, contract_id: int, first: dt.date, end: dt.date) -> QuerySet[Terms]:
+    """
+    Return the terms that hold on some of the days, in order.
+    """
+    return (
+        Terms.objects.filter(contract_id=contract_id, valid__overlap=DateRange(first, end))
+        .select_related("metering_point")
+        .order_by("valid")
+    )
+
+
+def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
+    """
+    Return what the named metering point counted; None where the terms charge no energy.
+
+    :raises Incomplete: naming the first hour without readings
+    """
+    if terms.metering_point_id is None:
+        return None
+    try:
+        return metering.metered_energy(point_id=terms.metering_point_id, period=period)
+    except metering.ReadingMissing as missing:
+        raise Incomplete(
+            f"{terms.metering_point} has no readings for the hour from"
+            f" {missing.args[0]:%d %B %Y %H:%M} UTC."
+        ) from None
+
+
+def canonical_document(*, invoice: Invoice) -> bytes:
+    """
+    Return the bytes that the hash of an issued invoice is taken over: its number, dates, totals
+    and lines with the digests of their readings, behind the hash of the document before it.
+    """
+    previous = bytes(invoice.previous_hash).hex() if invoice.previous_hash else ""
+    head = [
+        previous, invoice.number, str(invoice.issued_on), str(invoice.due_on), invoice.currency,
+        f"{invoice.net:.2f}", f"{invoice.vat:.2f}", f"{invoice.gross:.2f}",
+    ]  # fmt: skip
+    rows = ["|".join(head)]
+    for line in invoice.lines.order_by("position").prefetch_related("evidence"):
+        digests = ",".join(bytes(e.readings_sha256).hex() for e in line.evidence.all())
+        rows.append(
+            f"{line.position}|{line.charge}|{line.quantity:.3f}|{line.unit}|{line.unit_price:.6f}"
+            f"|{line.net:.2f}|{line.vat_rate:.2f}|{digests}"
+        )
+    return "\n".join(rows).encode()
+
+
+def differences(*, invoice: Invoice) -> Iterator[str]:
+    """
+    Recompute an issued invoice from the readings and yield, in words, what is not as stored.
+    """
+    for line in invoice.lines.order_by("position").prefetch_related("evidence"):
+        for kept in line.evidence.all():
+            period = Period(kept.instants.lower, kept.instants.upper)
+            try:
+                found = metering.metered_energy(point_id=_point_of(kept.channel_id), period=period)
+            except metering.ReadingMissing as missing:
+                yield f"line {line.position}: no readings from {missing.args[0].isoformat()}"
+                continue
+            stored = {
+                "opening register": (kept.opening, found.opening),
+                "closing register": (kept.closing, found.closing),
+                "energy in kWh": (kept.energy_kwh, found.energy_kwh),
+                "count of readings": (kept.reading_count, found.reading_count),
+                "digest of readings": (
+                    bytes(kept.readings_sha256).hex(),
+                    found.readings_sha256.hex(),
+                ),
+            }
+            for name, (was, now) in stored.items():
+                if was != now:
+                    yield f"line {line.position}: {name} is {now}, on the invoice {was}"
+    digest = hashlib.sha256(canonical_document(invoice=invoice)).digest()
+    if digest != bytes(invoice.document_hash or b""):
+        yield "the document differs from its hash"
+
+
+def _point_of(channel_id: int) -> int:
+    return metering.point_of_channel(channel_id=channel_id)
+
+
+def issued_invoice(*, number: str) -> Invoice | None:
+    """
+    Return an issued invoice by its number, for commands.
+    """
+    return Invoice.objects.filter(number=number, status=Invoice.Status.ISSUED).first()

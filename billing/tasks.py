@@ -1,0 +1,32 @@
+"""
+Billing beside the web process.
+"""
+
+import datetime as dt
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from billing import operations, queries
+
+# A worker that gave no sign for this long is taken for dead. Two workers on one run do no harm.
+STALLED_AFTER = dt.timedelta(seconds=30)
+
+
+@shared_task
+def bill_run(*, run_id: int, **kwargs: Any) -> None:
+    """
+    Bill what waits in a run; delivered twice, two workers share the items.
+    """
+    while operations.bill_next(run_id=run_id, at=timezone.now()):
+        operations.show_life(run_id=run_id, at=timezone.now())
+
+
+@shared_task
+def resume_stalled_runs(**kwargs: Any) -> None:
+    """
+    Take up the runs whose worker was killed.
+    """
+    for run_id in queries.stalled_runs(before=timezone.now() - STALLED_AFTER):
+        bill_run.delay(run_id=run_id)

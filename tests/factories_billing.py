@@ -1,0 +1,53 @@
+"""
+Contracts with a metered month for tests.
+"""
+
+import datetime as dt
+from decimal import Decimal
+
+from billing.models import Contract, Terms
+from sites.domain import local_month
+from telemetry import operations as metering
+from telemetry.models import Channel
+from tests.factories_telemetry import LATER, csv_of, ingest_csv
+
+JANUARY = dt.date(2026, 1, 1)
+
+
+def meter_january(channel: Channel, *, hours: int = 744, per_hour: str = "2.5") -> None:
+    """
+    Give the channel hourly readings of January 2026, rising evenly.
+    """
+    start = local_month(2026, 1, channel.site.timezone).start
+    rows = [
+        (
+            channel.key,
+            (start + n * dt.timedelta(hours=1)).isoformat(),
+            str(1000 + n * Decimal(per_hour)),
+        )
+        for n in range(hours + 1)
+    ]
+    ingest_csv(site=channel.site, body=csv_of(rows))
+    metering.roll_up_channel(channel_id=channel.pk, at=LATER)
+
+
+def make_contract(channel: Channel, *, reference: str = "C-1", usage: bool = True) -> Contract:
+    """
+    Make a heat contract from 2025 on: usage with a standing charge, or a fixed fee.
+    """
+    point = channel.point.delivery_point
+    assert point is not None
+    contract = Contract.objects.create(
+        operator=channel.site.operator, customer=point.partner, site=channel.site,
+        delivery_point=point, reference=reference, currency="EUR",
+        valid=(dt.date(2025, 1, 1), None),
+    )  # fmt: skip
+    Terms.objects.create(
+        contract=contract, valid=(dt.date(2025, 1, 1), None), version=1,
+        model="usage" if usage else "fixed",
+        contracted_kw=30, price_per_kw=Decimal("4.00"),
+        price_per_kwh=Decimal("0.0616") if usage else None,
+        metering_point=channel.point if usage else None,
+        vat_rate=19,
+    )  # fmt: skip
+    return contract
