@@ -169,3 +169,11 @@ def issued_invoice(*, number: str) -> Invoice | None:
     Return an issued invoice by its number, for commands.
     """
     return Invoice.objects.filter(number=number, status=Invoice.Status.ISSUED).first()
+
+
+def invoices_without_document(*, limit: int) -> list[int]:
+    """
+    Return issued invoices whose PDF is still to be made, for the task that makes them.
+    """
+    issued = Invoice.objects.filter(status=Invoice.Status.ISSUED, document__isnull=True)
+    return list(issued.order_by("pk").values_list("pk", flat=True)[:limit])

@@ -30,3 +30,20 @@ def resume_stalled_runs(**kwargs: Any) -> None:
     """
     for run_id in queries.stalled_runs(before=timezone.now() - STALLED_AFTER):
         bill_run.delay(run_id=run_id)
+
+
+@shared_task
+def render_document(*, invoice_id: int, **kwargs: Any) -> None:
+    """
+    Make the PDF of one issued invoice.
+    """
+    operations.make_document(invoice_id=invoice_id, at=timezone.now())
+
+
+@shared_task
+def render_missing_documents(**kwargs: Any) -> None:
+    """
+    Send a task for each issued invoice without a PDF, some at a time.
+    """
+    for invoice_id in queries.invoices_without_document(limit=200):
+        render_document.delay(invoice_id=invoice_id)

@@ -26,4 +26,8 @@ app.conf.beat_schedule = {
         "task": "billing.tasks.resume_stalled_runs",
         "schedule": 15.0,
     },
+    "render missing documents": {
+        "task": "billing.tasks.render_missing_documents",
+        "schedule": 30.0,
+    },
 }

@@ -1,4 +1,5 @@
 from billing.operations.invoicing import AlreadyInvoiced, NothingToBill, bill_contract
+from billing.operations.papers import make_document
 from billing.operations.runs import RunInProgress, bill_next, show_life, start_run
 
 __all__ = [
@@ -7,6 +8,7 @@ __all__ = [
     "RunInProgress",
     "bill_contract",
     "bill_next",
+    "make_document",
     "show_life",
     "start_run",
 ]
