@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Exists, OuterRef, QuerySet
 
-from billing.models import BillingPeriod, BillingRun, Contract, Invoice, Terms
+from billing.models import (
+    BillingPeriod,
+    BillingRun,
+    Contract,
+    Invoice,
+    InvoiceDocument,
+    Terms,
+)
 from sites.access import Viewer
 from sites.domain import Period
 from telemetry import queries as metering
@@ -32,6 +39,13 @@ def invoices(*, viewer: Viewer) -> QuerySet[Invoice]:
         .select_related("contract__site", "customer")
         .order_by("-issued_on", "-pk")
     )
+
+
+def documents(*, viewer: Viewer) -> QuerySet[InvoiceDocument]:
+    """
+    Return the PDFs of the issued invoices the viewer may see.
+    """
+    return InvoiceDocument.objects.visible_to(viewer)
 
 
 def _next_month(month: dt.date) -> dt.date:

@@ -2,31 +2,97 @@
 Every route against every audience, in one table; a route that is missing here fails.
 """
 
+import json
+
 import pytest
 from django.test import Client
 from django.urls import get_resolver
 
-AUDIENCES = ["stranger"]
+from billing import operations
+from billing.models import Invoice
+from sites.models import Stakeholder
+from tests import factories
+from tests.factories_billing import JANUARY, make_contract, meter_january
+from tests.factories_telemetry import LATER, make_heat_channel
 
+AUDIENCES = ["operator", "other operator", "partner", "neighbour", "tenant", "stranger"]
+
+# The invoice in the routes is the partner's.
 ACCESS = {
-    # route: what each audience gets
-    "healthz": {"stranger": 200},
-    "readyz": {"stranger": 200},
-    "api/v1/readings": {"stranger": 401},
-    "api/schema/": {"stranger": 200},
+    # route:                           operator, other, partner, neighbour, tenant, stranger
+    "healthz": (200, 200, 200, 200, 200, 200),
+    "readyz": (200, 200, 200, 200, 200, 200),
+    # Only gateways' tokens count here; a signed-in person is nobody.
+    "api/v1/readings": (401, 401, 401, 401, 401, 401),
+    "api/v1/invoices/": (200, 200, 200, 200, 200, 403),
+    "api/v1/invoices/<str:number>/pdf": (200, 404, 200, 404, 404, 403),
+    "api/schema/": (200, 200, 200, 200, 200, 200),
 }
 
 
-def _routes() -> set[str]:
-    return {str(pattern.pattern) for pattern in get_resolver().url_patterns}
-
-
 def test_no_route_is_missing_from_the_table():
-    assert _routes() == set(ACCESS)
+    assert {str(pattern.pattern) for pattern in get_resolver().url_patterns} == set(ACCESS)
+
+
+def _world() -> tuple[dict[str, Stakeholder], Invoice]:
+    channel = make_heat_channel()
+    meter_january(channel)
+    site = channel.site
+    contract = make_contract(channel)
+    invoice = operations.bill_contract(contract_id=contract.pk, month=JANUARY, at=LATER, issue=True)
+    assert invoice is not None
+    operations.make_document(invoice_id=invoice.pk, at=LATER)
+    return {
+        "operator": site.operator,
+        "other operator": factories.make_stakeholder(),
+        "partner": contract.customer,
+        "neighbour": factories.make_delivery_point(site=site).partner,
+        "tenant": factories.make_hosting_service(site=site).tenant,
+    }, invoice
+
+
+def _sign_in(client: Client, world: dict[str, Stakeholder], audience: str) -> None:
+    if audience in world:
+        client.force_login(factories.make_user(stakeholder=world[audience]))
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("audience", AUDIENCES)
-@pytest.mark.parametrize("route", ACCESS)
-def test_each_audience_gets_what_the_table_says(client: Client, route: str, audience: str):
-    assert client.get(f"/{route}").status_code == ACCESS[route][audience]
+def test_each_audience_gets_what_the_table_says(client: Client, audience: str):
+    world, invoice = _world()
+    _sign_in(client, world, audience)
+
+    found = {
+        route: client.get("/" + route.replace("<str:number>", invoice.number)).status_code
+        for route in ACCESS
+    }
+
+    column = AUDIENCES.index(audience)
+    assert found == {route: codes[column] for route, codes in ACCESS.items()}
+
+
+@pytest.mark.django_db
+def test_a_list_holds_ones_own_invoices_and_costs_the_same_for_many(
+    client: Client, django_assert_max_num_queries
+):
+    world, invoice = _world()
+    seen = {}
+    for audience in AUDIENCES[:-1]:
+        client.logout()
+        _sign_in(client, world, audience)
+        with django_assert_max_num_queries(5):
+            answer = client.get("/api/v1/invoices/")
+        seen[audience] = [row["number"] for row in json.loads(answer.content)["results"]]
+    own = [invoice.number]
+
+    assert seen == {
+        "operator": own, "other operator": [], "partner": own, "neighbour": [], "tenant": [],
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_person_without_a_stakeholder_sees_no_invoice(client: Client):
+    _world()
+    client.force_login(factories.make_user())
+
+    assert client.get("/api/v1/invoices/").json()["results"] == []

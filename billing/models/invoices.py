@@ -237,6 +237,12 @@ class LineEvidence(models.Model):
         return f"{self.channel_key} {self.instants}"
 
 
+class InvoiceDocumentQuerySet(ScopedQuerySet["InvoiceDocument"]):
+    scope = Scope(
+        operator="invoice__operator", partner="invoice__customer", tenant="invoice__customer"
+    )
+
+
 class InvoiceDocument(models.Model):
     """
     The PDF of an issued invoice, made once and kept in the database, so that no process
@@ -249,6 +255,8 @@ class InvoiceDocument(models.Model):
     pdf = models.BinaryField()
     sha256 = models.BinaryField()
     made_at = models.DateTimeField()
+
+    objects = InvoiceDocumentQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"PDF of {self.invoice}"
