@@ -4,6 +4,8 @@ Reads of people and places.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sites.access import STRANGER, Kind, Role, Viewer
 from sites.models import Membership
 
@@ -29,3 +31,33 @@ def viewer_for(*, user_id: int | None, stakeholder_id: int | None) -> Viewer:
         kind=Kind(chosen.stakeholder.kind),
         role=Role(chosen.role),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipSeen:
+    """
+    An organisation a person can act for. `portal_of` is the operator whose portal it uses.
+    """
+
+    stakeholder_id: int
+    name: str
+    kind: Kind
+    role: Role
+    portal_of: str
+
+
+def memberships_of(*, user_id: int) -> list[MembershipSeen]:
+    """
+    Return the organisations a user can act for, by name.
+    """
+    own = Membership.objects.filter(user_id=user_id).select_related("stakeholder__operator")
+    return [
+        MembershipSeen(
+            stakeholder_id=m.stakeholder_id,
+            name=m.stakeholder.name,
+            kind=Kind(m.stakeholder.kind),
+            role=Role(m.role),
+            portal_of=(m.stakeholder.operator or m.stakeholder).name,
+        )
+        for m in own.order_by("stakeholder__name", "pk")
+    ]

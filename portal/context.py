@@ -1,0 +1,77 @@
+"""
+What the frame around every page needs: whose portal it is, where one can go, how it looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext
+
+from sites import queries
+from sites.access import Kind
+
+THEMES = ("system", "light", "dark")
+DENSITIES = ("comfortable", "compact")
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """
+    One entry of the main navigation.
+    """
+
+    url: str
+    label: str
+    current: bool
+
+
+def _places(kind: Kind) -> list[tuple[str, str]]:
+    return {
+        Kind.OPERATOR: [],
+        Kind.PARTNER: [],
+        Kind.TENANT: [],
+    }[kind]
+
+
+def _navigation(request: HttpRequest) -> list[NavItem]:
+    kind = request.viewer.kind  # type: ignore[attr-defined]
+    if kind is None:
+        return []
+    items = [(reverse(name), label) for name, label in _places(kind)]
+    # The longest address that begins the present one is where the reader is.
+    here = max((url for url, _ in items if request.path.startswith(url)), key=len, default=None)
+    return [NavItem(url=url, label=label, current=url == here) for url, label in items]
+
+
+def _memberships(request: HttpRequest) -> list[queries.MembershipSeen]:
+    user_id = request.viewer.user_id  # type: ignore[attr-defined]
+    return [] if user_id is None else queries.memberships_of(user_id=user_id)
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """
+    Add navigation, memberships, theme and density to every template.
+    """
+    viewer = getattr(request, "viewer", None)
+    if viewer is None:
+        return {}
+    memberships: Any = SimpleLazyObject(lambda: _memberships(request))
+
+    def acting() -> queries.MembershipSeen | None:
+        return next((m for m in memberships if m.stakeholder_id == viewer.stakeholder_id), None)
+
+    theme = request.COOKIES.get("theme", "system")
+    density = request.COOKIES.get("density", "comfortable")
+    return {
+        "navigation": SimpleLazyObject(lambda: _navigation(request)),
+        "memberships": memberships,
+        "acting": SimpleLazyObject(acting),
+        "theme": theme if theme in THEMES else "system",
+        "density": density if density in DENSITIES else "comfortable",
+        "portal_name": gettext("Warmgrid"),
+    }

@@ -1,0 +1,207 @@
+"""
+Numbers, times and small pieces of markup on pages, by the reader's language.
+
+Missing is a dash, never a zero. A number and its unit stand together by a no-break space.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel import dates, numbers
+from django import template
+from django.templatetags.static import static
+from django.utils import translation
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+register = template.Library()
+
+Number = Decimal | float | int
+
+DASH = "–"
+NBSP = "\u00a0"
+
+
+def _locale() -> str:
+    return translation.to_locale(translation.get_language() or "en-gb")
+
+
+@register.filter
+def number(value: Number | None, decimals: int = 0) -> str:
+    """
+    Write a number with a fixed count of decimals: 17,772 or 61.8.
+    """
+    if value is None:
+        return DASH
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+    # A true minus sign, as wide as the digits; the locales of English write a hyphen.
+    text = numbers.format_decimal(value, format=pattern, locale=_locale())
+    return text.replace("-", "−")
+
+
+@register.filter
+def unit(value: Number | None, name: str) -> SafeString:
+    """
+    Write a whole number with its unit, muted: 17,772 kWh.
+    """
+    if value is None:
+        return SafeString(DASH)
+    return format_html("{}{}<small>{}</small>", number(value), NBSP, name)
+
+
+@register.filter
+def percent(share: Number | None, decimals: int = 1) -> str:
+    """
+    Write a share of 1 as per cent: 0.986 as 98.6%. Just under the whole never reads as 100.
+    """
+    if share is None:
+        return DASH
+    step = Decimal(1).scaleb(-decimals - 2)
+    exact = Decimal(str(share))
+    shown = exact.quantize(step)
+    if exact < 1 <= shown:
+        shown = Decimal(1) - step
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + "%"
+    return numbers.format_percent(shown, format=pattern, locale=_locale())
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str) -> str:
+    """
+    Write an amount with its currency and two decimals: £1,455.14.
+    """
+    if amount is None:
+        return DASH
+    return numbers.format_currency(amount, currency, locale=_locale()).replace("-", "−")
+
+
+@register.filter
+def price(amount: Decimal | None, currency: str) -> str:
+    """
+    Write a price per unit with up to six decimals, at least two: £0.0616.
+    """
+    if amount is None:
+        return DASH
+    return numbers.format_currency(
+        amount, currency, format="¤#,##0.00####", locale=_locale(), currency_digits=False
+    )
+
+
+@register.filter
+def day(value: dt.date | None, style: str = "long") -> str:
+    """
+    Write a date: 9 March 2026 ("long"), 9 Mar 2026 ("medium"), 9 Mar ("short").
+    """
+    if value is None:
+        return DASH
+    if style == "short":
+        return dates.format_skeleton("MMMd", value, locale=_locale())
+    return dates.format_date(value, format=style, locale=_locale())
+
+
+@register.filter
+def month(value: dt.date | None, style: str = "long") -> str:
+    """
+    Write a month: October 2026 ("long"), Oct ("short").
+    """
+    if value is None:
+        return DASH
+    skeleton = "yMMMM" if style == "long" else "MMM"
+    return dates.format_skeleton(skeleton, value, locale=_locale())
+
+
+@register.filter
+def local(value: dt.datetime | None, zone: str) -> str:
+    """
+    Write an instant as clock time in a zone: 24 Nov 2026, 10:15.
+    """
+    if value is None:
+        return DASH
+    there = value.astimezone(ZoneInfo(zone))
+    return f"{day(there.date(), 'medium')}, {there:%H:%M}"
+
+
+@register.filter
+def clock(value: dt.datetime | None, zone: str) -> str:
+    """
+    Write only the clock time of an instant in a zone: 10:15.
+    """
+    return DASH if value is None else f"{value.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+@register.filter
+def last_day(end: dt.date) -> dt.date:
+    """
+    Return the last day of a half-open span of days, for readers.
+    """
+    return end - dt.timedelta(days=1)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """
+    Draw an icon of the sprite; always beside a word, so it is hidden from screen readers.
+    """
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        static("portal/icons.svg"),
+        name,
+    )
+
+
+# Tone and icon of each word of state. The words are those of the data, translated on the page.
+_QUALITY = {
+    "actual": ("ok", "check"),
+    "scaled": ("info", "info"),
+    "estimated": ("est", "activity"),
+    "suspect": ("warn", "triangle-alert"),
+    "missing": ("unk", "minus"),
+}
+
+
+def _tag(tone: str, symbol: str, word: str) -> SafeString:
+    return format_html('<span class="tag {}">{}{}</span>', tone, icon(symbol), word)
+
+
+@register.simple_tag
+def tag(tone: str, symbol: str, word: str) -> SafeString:
+    """
+    Draw a tag of tone ok, warn, bad, info, est or unk: icon and word on a soft ground.
+    """
+    return _tag(tone, symbol, word)
+
+
+@register.filter
+def quality(value: str) -> SafeString:
+    """
+    Draw the badge of a rollup's quality.
+    """
+    words = {
+        "actual": gettext("Measured"),
+        "scaled": gettext("Spread over time"),
+        "estimated": gettext("Estimated"),
+        "suspect": gettext("Check"),
+        "missing": gettext("Missing"),
+    }
+    tone, symbol = _QUALITY[value]
+    return _tag(tone, symbol, words[value])
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: object) -> str:
+    """
+    Return the query string of the page with some keys changed; None or "" drops a key, and any
+    change but that of the page goes back to the first page.
+    """
+    given = context["request"].GET.copy()
+    if "page" not in changes:
+        given.pop("page", None)
+    for key, value in changes.items():
+        given.pop(key, None)
+        if value not in (None, ""):
+            given[key] = str(value)
+    return "?" + given.urlencode()
