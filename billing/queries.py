@@ -7,9 +7,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from decimal import Decimal
 
+from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateRange
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
 
 from billing.models import (
     BillingPeriod,
@@ -17,9 +19,13 @@ from billing.models import (
     Contract,
     Invoice,
     InvoiceDocument,
+    InvoiceLine,
+    InvoiceVat,
+    LineEvidence,
+    RunItem,
     Terms,
 )
-from sites.access import Viewer
+from sites.access import Kind, Viewer
 from sites.domain import Period
 from telemetry import queries as metering
 
@@ -30,15 +36,140 @@ class Incomplete(Exception):
     """
 
 
-def invoices(*, viewer: Viewer) -> QuerySet[Invoice]:
+def invoices(
+    *, viewer: Viewer, search: str = "", status: str = "", year: int | None = None, site: str = ""
+) -> QuerySet[Invoice]:
     """
-    Return the invoices the viewer may see, newest first.
+    Return the invoices the viewer may see, drafts first, then newest first.
+
+    :param search: part of the number, the customer's name or the contract's reference
+    :param year: of the day of issue
+    :param site: a site's slug
     """
+    rows = (
+        Invoice.objects.visible_to(viewer)
+        .select_related("contract__site", "customer", "period")
+        .order_by(F("issued_on").desc(nulls_first=True), "-pk")
+    )
+    if search:
+        rows = rows.filter(
+            Q(number__icontains=search)
+            | Q(customer__name__icontains=search)
+            | Q(contract__reference__icontains=search)
+        )
+    if status:
+        rows = rows.filter(status=status)
+    if year is not None:
+        rows = rows.filter(issued_on__year=year)
+    if site:
+        rows = rows.filter(contract__site__slug=site)
+    return rows
+
+
+def invoice_details(*, viewer: Viewer) -> QuerySet[Invoice]:
+    """
+    Return the invoices the viewer may see with lines, evidence, VAT and `has_document`, in the
+    same few queries however many lines there are.
+    """
+    lines = InvoiceLine.objects.order_by("position").select_related("terms")
+    evidence = LineEvidence.objects.order_by("instants")
     return (
         Invoice.objects.visible_to(viewer)
-        .select_related("contract__site", "customer")
-        .order_by("-issued_on", "-pk")
+        .exclude(status=Invoice.Status.VOID)
+        .select_related(
+            "contract__site", "contract__delivery_point", "contract__hosting_service",
+            "customer", "operator", "period",
+        )
+        .prefetch_related(
+            Prefetch("lines", lines),
+            Prefetch("lines__evidence", evidence),
+            Prefetch("vat_lines", InvoiceVat.objects.order_by("category", "rate")),
+        )
+        .annotate(has_document=Exists(InvoiceDocument.objects.filter(invoice=OuterRef("pk"))))
+    )  # fmt: skip
+
+
+def invoice_years(*, viewer: Viewer) -> list[int]:
+    """
+    Return the years in which the viewer's invoices were issued, newest first.
+    """
+    issued = Invoice.objects.visible_to(viewer).filter(issued_on__isnull=False)
+    return [day.year for day in issued.dates("issued_on", "year", order="DESC")]
+
+
+def runs(*, viewer: Viewer) -> QuerySet[BillingRun]:
+    """
+    Return the billing runs the viewer may see with the count of their items by state
+    (`total`, `done`, `issued`, `drafted`, `held`, `skipped`), newest first.
+    """
+
+    def count(*states: str) -> Count:
+        return Count("items", filter=Q(items__state__in=states))
+
+    state = RunItem.State
+    return (
+        BillingRun.objects.visible_to(viewer)
+        .select_related("started_by")
+        .annotate(
+            total=Count("items"),
+            done=Count("items", filter=~Q(items__state=state.WAITING)),
+            issued=count(state.ISSUED),
+            drafted=count(state.DRAFTED),
+            held=count(state.HELD),
+            skipped=count(state.SKIPPED),
+        )
+        .order_by("-month", "-pk")
     )
+
+
+def run_items(*, run: BillingRun, limit: int) -> list[RunItem]:
+    """
+    Return the items of a run that are done, newest first. The run comes from `runs`, which scopes.
+    """
+    done = run.items.exclude(state=RunItem.State.WAITING)
+    return list(
+        done.select_related("contract__customer", "contract__site", "invoice").order_by(
+            "-done_at", "-pk"
+        )[:limit]
+    )
+
+
+def run_totals(*, run: BillingRun) -> list[tuple[str, int, Decimal]]:
+    """
+    Return currency, count and gross sum of the invoices of a run; currencies are never added.
+    """
+    made = Invoice.objects.filter(items__run=run).order_by("currency")
+    return list(made.values_list("currency").annotate(count=Count("pk"), gross=Sum("gross")))
+
+
+def months_due(*, viewer: Viewer, before: dt.date) -> list[tuple[dt.date, int]]:
+    """
+    Return the closed months in which contracts of the viewer's run without an invoice, with
+    their number, newest first, at most the last twelve.
+    """
+    if viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
+        return []
+    months = []
+    month = before.replace(day=1)
+    for _ in range(12):
+        month = (month - dt.timedelta(days=1)).replace(day=1)
+        months.append(month)
+    with connection.cursor() as cursor:
+        cursor.execute(_MONTHS_DUE, {"operator": viewer.stakeholder_id, "months": months})
+        return [(month, count) for month, count in cursor.fetchall()]
+
+
+_MONTHS_DUE = """
+SELECT m.month::date, count(*)
+FROM unnest(%(months)s::date[]) AS m(month)
+JOIN billing_contract c ON c.operator_id = %(operator)s
+ AND c.valid && daterange(m.month::date, (m.month + interval '1 month')::date)
+WHERE NOT EXISTS (
+  SELECT FROM billing_invoice i JOIN billing_billingperiod p ON p.id = i.period_id
+  WHERE i.contract_id = c.id AND i.status <> 'void'
+    AND p.local_days && daterange(m.month::date, (m.month + interval '1 month')::date))
+GROUP BY m.month ORDER BY m.month DESC
+"""
 
 
 def documents(*, viewer: Viewer) -> QuerySet[InvoiceDocument]:

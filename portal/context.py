@@ -32,7 +32,10 @@ class NavItem:
 
 def _places(kind: Kind) -> list[tuple[str, str]]:
     return {
-        Kind.OPERATOR: [],
+        Kind.OPERATOR: [
+            ("ops-invoices", gettext("Invoices")),
+            ("ops-runs", gettext("Billing")),
+        ],
         Kind.PARTNER: [],
         Kind.TENANT: [],
     }[kind]

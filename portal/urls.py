@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
 from billing import api as billing_api
-from portal.views import health
+from portal.views import health, ops_billing
 from telemetry import api as telemetry_api
 
 urlpatterns = [
@@ -16,6 +16,13 @@ urlpatterns = [
     path("api/v1/readings", telemetry_api.Readings.as_view(), name="readings"),
     path("api/v1/invoices/", billing_api.Invoices.as_view(), name="invoices"),
     path("api/v1/invoices/<str:number>/pdf", billing_api.InvoicePdf.as_view(), name="invoice-pdf"),
+    path("ops/invoices/", ops_billing.invoices, name="ops-invoices"),
+    path("ops/invoices/<int:pk>/", ops_billing.invoice, name="ops-invoice"),
+    path("ops/invoices/<int:pk>/issue/", ops_billing.issue_invoice, name="ops-invoice-issue"),
+    path("ops/billing/", ops_billing.runs, name="ops-runs"),
+    path("ops/billing/<int:pk>/", ops_billing.run, name="ops-run"),
+    path("ops/billing/<int:pk>/cancel/", ops_billing.cancel_run, name="ops-run-cancel"),
+    path("ops/billing/<int:pk>/resume/", ops_billing.resume_run, name="ops-run-resume"),
     path(
         "api/schema/",
         SpectacularAPIView.as_view(permission_classes=[AllowAny], authentication_classes=[]),

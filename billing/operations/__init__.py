@@ -1,6 +1,6 @@
-from billing.operations.invoicing import AlreadyInvoiced, NothingToBill, bill_contract
+from billing.operations.invoicing import AlreadyInvoiced, NothingToBill, bill_contract, issue_draft
 from billing.operations.papers import make_document
-from billing.operations.runs import RunInProgress, bill_next, show_life, start_run
+from billing.operations.runs import RunInProgress, bill_next, cancel_run, show_life, start_run
 
 __all__ = [
     "AlreadyInvoiced",
@@ -8,6 +8,8 @@ __all__ = [
     "RunInProgress",
     "bill_contract",
     "bill_next",
+    "cancel_run",
+    "issue_draft",
     "make_document",
     "show_life",
     "start_run",

@@ -24,6 +24,7 @@ from billing.models import (
     InvoiceVat,
     LineEvidence,
     NumberSeries,
+    RunItem,
     Terms,
 )
 from sites.domain import Period, local_days
@@ -55,6 +56,30 @@ def bill_contract(
     :raises NothingToBill: if the contract does not run in the month
     """
     return _bill(contract_id=contract_id, month=month, at=at, issue=issue)
+
+
+@transaction.atomic(durable=True)
+def issue_draft(*, invoice_id: int, at: dt.datetime) -> Invoice:
+    """
+    Issue a draft: it gets its number and is frozen. An issued one is returned as it is, so
+    that pressing twice does no harm.
+
+    :raises Invoice.DoesNotExist: if there is none or it was discarded
+    """
+    contract_id = Invoice.objects.values_list("contract_id", flat=True).get(pk=invoice_id)
+    contract = (
+        Contract.objects.select_related("operator")
+        .select_for_update(of=("self",))
+        .get(pk=contract_id)
+    )
+    invoice = Invoice.objects.exclude(status=Invoice.Status.VOID).get(pk=invoice_id)
+    if invoice.status == Invoice.Status.DRAFT:
+        _issue(invoice, contract, at)
+        BillingPeriod.objects.filter(pk=invoice.period_id).update(
+            status=BillingPeriod.Status.INVOICED
+        )
+        RunItem.objects.filter(invoice=invoice).update(state=RunItem.State.ISSUED)
+    return invoice
 
 
 def _bill(*, contract_id: int, month: dt.date, at: dt.datetime, issue: bool) -> Invoice | None:

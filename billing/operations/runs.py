@@ -90,3 +90,15 @@ def show_life(*, run_id: int, at: dt.datetime) -> None:
     do not wait for each other.
     """
     BillingRun.objects.filter(pk=run_id).update(heartbeat_at=at)
+
+
+@transaction.atomic(durable=True)
+def cancel_run(*, run_id: int, at: dt.datetime) -> None:
+    """
+    Stop a running run after the invoice at hand; what was issued stays issued.
+    """
+    run = BillingRun.objects.select_for_update().get(pk=run_id)
+    if run.status == BillingRun.Status.RUNNING:
+        run.status = BillingRun.Status.CANCELLED
+        run.finished_at = at
+        run.save()

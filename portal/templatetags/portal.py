@@ -141,6 +141,15 @@ def last_day(end: dt.date) -> dt.date:
     return end - dt.timedelta(days=1)
 
 
+@register.filter
+def hexadecimal(digest: bytes | memoryview) -> str:
+    """
+    Write a digest in groups of four digits, so that people can compare it.
+    """
+    digits = bytes(digest).hex()
+    return " ".join(digits[i : i + 4] for i in range(0, len(digits), 4))
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """
@@ -204,4 +213,5 @@ def query(context: template.Context, **changes: object) -> str:
         given.pop(key, None)
         if value not in (None, ""):
             given[key] = str(value)
-    return "?" + given.urlencode()
+    text: str = given.urlencode()
+    return f"?{text}"
