@@ -10,22 +10,13 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics, pagination, serializers
+from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import queries
-from sites.access import Viewer
-
-
-class InvoicePages(pagination.LimitOffsetPagination):
-    """
-    Fifty invoices at a time unless asked otherwise.
-    """
-
-    default_limit = 50
-    max_limit = 500
+from sites.api import Pages, viewer_of
 
 
 class InvoiceOutput(serializers.Serializer[Any]):
@@ -46,25 +37,20 @@ class InvoiceOutput(serializers.Serializer[Any]):
     gross = serializers.DecimalField(max_digits=14, decimal_places=2)
 
 
-def _viewer(request: Request) -> Viewer:
-    viewer: Viewer = request._request.viewer  # type: ignore[attr-defined]
-    return viewer
-
-
 class Invoices(generics.GenericAPIView[Any]):
     """
     The invoices of the stakeholder one acts for, newest first.
     """
 
     serializer_class = InvoiceOutput
-    pagination_class = InvoicePages
+    pagination_class = Pages
 
     @extend_schema(responses=InvoiceOutput(many=True))
     def get(self, request: Request) -> Response:
         """
         Operators see drafts too; customers what was issued to them.
         """
-        page = self.paginate_queryset(queries.invoices(viewer=_viewer(request)))
+        page = self.paginate_queryset(queries.invoices(viewer=viewer_of(request)))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
@@ -78,7 +64,9 @@ class InvoicePdf(APIView):
         """
         404 for an invoice that is not there, not the viewer's, or whose PDF is still being made.
         """
-        kept = get_object_or_404(queries.documents(viewer=_viewer(request)), invoice__number=number)
+        kept = get_object_or_404(
+            queries.documents(viewer=viewer_of(request)), invoice__number=number
+        )
         response = HttpResponse(bytes(kept.pdf), content_type="application/pdf")
         response["Content-Disposition"] = f'inline; filename="{number}.pdf"'
         return response

@@ -8,12 +8,14 @@ from rest_framework.permissions import AllowAny
 
 from billing import api as billing_api
 from portal.views import health, ops_billing
+from sites import api as sites_api
 from telemetry import api as telemetry_api
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/readings", telemetry_api.Readings.as_view(), name="readings"),
+    path("api/v1/sites/", sites_api.Sites.as_view(), name="sites"),
     path("api/v1/invoices/", billing_api.Invoices.as_view(), name="invoices"),
     path("api/v1/invoices/<str:number>/pdf", billing_api.InvoicePdf.as_view(), name="invoice-pdf"),
     path("ops/invoices/", ops_billing.invoices, name="ops-invoices"),

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import Count, Q, QuerySet
+
 from sites.access import STRANGER, Kind, Role, Viewer
-from sites.models import Membership
+from sites.models import Membership, Site
 
 
 def viewer_for(*, user_id: int | None, stakeholder_id: int | None) -> Viewer:
@@ -61,3 +63,31 @@ def memberships_of(*, user_id: int) -> list[MembershipSeen]:
         )
         for m in own.order_by("stakeholder__name", "pk")
     ]
+
+
+def sites(
+    *, viewer: Viewer, search: str = "", country: str = "", phase: str = ""
+) -> QuerySet[Site]:
+    """
+    Return the sites the viewer may see, by name, with `partners` and `tenants`, the counts of
+    whom they serve.
+
+    :param search: part of the site's name or town, or of a heat partner's name
+    """
+    rows = Site.objects.visible_to(viewer).annotate(
+        partners=Count("delivery_points__partner", distinct=True),
+        tenants=Count("hosting_services__tenant", distinct=True),
+    )
+    if search:
+        # By key: a join to partners here would multiply what is counted above.
+        named = Site.objects.filter(
+            Q(name__icontains=search)
+            | Q(town__icontains=search)
+            | Q(delivery_points__partner__name__icontains=search)
+        )
+        rows = rows.filter(pk__in=named.values("pk"))
+    if country:
+        rows = rows.filter(country=country)
+    if phase:
+        rows = rows.filter(phase=phase)
+    return rows.order_by("name", "pk")

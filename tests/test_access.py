@@ -24,6 +24,7 @@ ACCESS = {
     "readyz": (200, 200, 200, 200, 200, 200),
     # Only gateways' tokens count here; a signed-in person is nobody.
     "api/v1/readings": (401, 401, 401, 401, 401, 401),
+    "api/v1/sites/": (200, 200, 200, 200, 200, 403),
     "api/v1/invoices/": (200, 200, 200, 200, 200, 403),
     "api/v1/invoices/<str:number>/pdf": (200, 404, 200, 404, 404, 403),
     "api/schema/": (200, 200, 200, 200, 200, 200),
@@ -108,6 +109,21 @@ def test_a_list_holds_ones_own_invoices_and_costs_the_same_for_many(
 
     assert seen == {
         "operator": own, "other operator": [], "partner": own, "neighbour": [], "tenant": [],
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_list_of_sites_holds_ones_own(client: Client):
+    world, invoice = _world()
+    seen = {}
+    for audience in AUDIENCES[:-1]:
+        client.logout()
+        _sign_in(client, world, audience)
+        seen[audience] = [row["slug"] for row in client.get("/api/v1/sites/").json()["results"]]
+    own = [invoice.contract.site.slug]
+
+    assert seen == {
+        "operator": own, "other operator": [], "partner": own, "neighbour": own, "tenant": own,
     }  # fmt: skip
 
 
