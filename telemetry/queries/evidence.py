@@ -1,84 +1,19 @@
 """
-Reads of metering and readings.
+What a bill was computed from.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypedDict
 
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Max, Min
+from django.db.models import Max
 
 from sites.domain import Period
-from telemetry.models import Channel, DirtyRange, Installation, RejectedReading, Rollup
-
-
-class Problem(TypedDict):
-    """
-    One refused row, in words for whoever sent it.
-    """
-
-    row: int
-    field: str
-    reason: str
-    detail: str
-
-
-def problems_of_batch(*, batch_id: int, limit: int) -> list[Problem]:
-    """
-    Return the first refused rows of a batch, for the answer to its own sender.
-    """
-    refused = RejectedReading.objects.filter(batch_id=batch_id).order_by("row")[:limit]
-    return [
-        Problem(row=r.row, field=r.field, reason=r.reason, detail=r.get_reason_display())
-        for r in refused
-    ]
-
-
-class ReadingMissing(Exception):
-    """
-    A stretch of the period has no reading at its edge, so its energy is not known.
-    """
-
-
-def energy_over(*, channel_id: int, period: Period) -> Decimal:
-    """
-    Return the kWh a register counted over a period that begins and ends on local hours.
-
-    :raises ReadingMissing: naming the first hour that is not covered; a gap is never zero
-    """
-    hours = Rollup.objects.filter(
-        channel_id=channel_id,
-        grain=Rollup.Grain.HOUR,
-        start_at__gte=period.start,
-        start_at__lt=period.end,
-    ).order_by("start_at")
-    expected = period.start
-    total = Decimal(0)
-    for start, energy, coverage in hours.values_list("start_at", "energy_kwh", "coverage"):
-        if start != expected or coverage < 1 or energy is None:
-            raise ReadingMissing(expected)
-        total += energy
-        expected += dt.timedelta(hours=1)
-    if expected != period.end:
-        raise ReadingMissing(expected)
-    return total
-
-
-def channels_to_roll_up(*, limit: int) -> list[int]:
-    """
-    Return the channels with dirty ranges, those that wait longest first.
-    """
-    return list(
-        DirtyRange.objects.values("channel_id")
-        .annotate(since=Min("marked_at"))
-        .order_by("since")
-        .values_list("channel_id", flat=True)[:limit]
-    )
+from telemetry.models import Channel, Installation, Rollup
+from telemetry.queries.rollups import ReadingMissing, energy_over
 
 
 @dataclass(frozen=True, slots=True)

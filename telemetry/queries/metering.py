@@ -1,0 +1,77 @@
+"""
+Reads of metering points, meters and gateways.
+"""
+
+from __future__ import annotations
+
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from sites.access import Viewer
+from telemetry.models import Channel, Gateway, Installation, MeteringPoint, Reading, Rollup
+
+
+def points(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[MeteringPoint]:
+    """
+    Return the metering points the viewer may see, in the order of the energy flow, each with
+    the serial, make and calibration date of the meter there now.
+    """
+    now = timezone.now()
+    there = Installation.objects.filter(
+        point=OuterRef("pk"), valid__overlap=DateTimeTZRange(now, now, "[]")
+    )
+    rows = (
+        MeteringPoint.objects.visible_to(viewer)
+        .select_related("site", "delivery_point", "hosting_service")
+        .annotate(
+            serial=Subquery(there.values("meter__serial")[:1]),
+            make=Subquery(there.values("meter__make")[:1]),
+            calibration_due=Subquery(there.values("meter__calibration_due")[:1]),
+        )
+        .order_by("boundary", "name")
+    )
+    return rows if site_id is None else rows.filter(site_id=site_id)
+
+
+def channels(*, viewer: Viewer, point_id: int | None = None) -> QuerySet[Channel]:
+    """
+    Return the channels the viewer may see, each with the last rolled-up hour that has readings
+    (`last_hour`).
+    """
+    hours = Rollup.objects.filter(channel=OuterRef("pk"), grain=Rollup.Grain.HOUR, samples__gt=0)
+    rows = (
+        Channel.objects.visible_to(viewer)
+        .select_related("point__site")
+        .annotate(last_hour=Subquery(hours.order_by("-start_at").values("start_at")[:1]))
+        .order_by("point_id", "quantity")
+    )
+    return rows if point_id is None else rows.filter(point_id=point_id)
+
+
+def installations(*, viewer: Viewer, point_id: int) -> QuerySet[Installation]:
+    """
+    Return the meters that were at a point, the present one first.
+    """
+    return (
+        Installation.objects.visible_to(viewer)
+        .filter(point_id=point_id)
+        .select_related("meter")
+        .order_by("-valid")
+    )
+
+
+def readings(*, viewer: Viewer, channel_id: int) -> QuerySet[Reading]:
+    """
+    Return the readings of a channel the viewer may see, newest first.
+    """
+    seen = Channel.objects.visible_to(viewer).filter(pk=channel_id)
+    return Reading.objects.filter(channel__in=seen).order_by("-at")
+
+
+def gateways(*, viewer: Viewer, site_id: int) -> QuerySet[Gateway]:
+    """
+    Return the gateways of a site that are not revoked, by name.
+    """
+    own = Gateway.objects.visible_to(viewer).filter(site_id=site_id, revoked_at__isnull=True)
+    return own.order_by("name")

@@ -1,0 +1,55 @@
+"""
+Reads of rolled-up quantities.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from django.db.models import Min
+
+from sites.domain import Period
+from telemetry.models import DirtyRange, Rollup
+
+
+class ReadingMissing(Exception):
+    """
+    A stretch of the period has no reading at its edge, so its energy is not known.
+    """
+
+
+def energy_over(*, channel_id: int, period: Period) -> Decimal:
+    """
+    Return the kWh a register counted over a period that begins and ends on local hours.
+
+    :raises ReadingMissing: naming the first hour that is not covered; a gap is never zero
+    """
+    hours = Rollup.objects.filter(
+        channel_id=channel_id,
+        grain=Rollup.Grain.HOUR,
+        start_at__gte=period.start,
+        start_at__lt=period.end,
+    ).order_by("start_at")
+    expected = period.start
+    total = Decimal(0)
+    for start, energy, coverage in hours.values_list("start_at", "energy_kwh", "coverage"):
+        if start != expected or coverage < 1 or energy is None:
+            raise ReadingMissing(expected)
+        total += energy
+        expected += dt.timedelta(hours=1)
+    if expected != period.end:
+        raise ReadingMissing(expected)
+    return total
+
+
+def channels_to_roll_up(*, limit: int) -> list[int]:
+    """
+    Return the channels with dirty ranges, those that wait longest first.
+    """
+    return list(
+        DirtyRange.objects.values("channel_id")
+        .annotate(since=Min("marked_at"))
+        .order_by("since")
+        .values_list("channel_id", flat=True)[:limit]
+    )
