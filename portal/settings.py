@@ -8,6 +8,7 @@ Settings of the portal. One file; environment variables make the difference.
     DEBUG             1 for development and the demo
     ALLOWED_HOSTS     comma-separated
     BASE_URL          address in e-mailed links, https://heat.example.org
+    TRUSTED_PROXIES   how many proxies of ours stand in front, each adding to X-Forwarded-For
     EMAIL_URL_*       see EMAIL_* below
     LOG_FORMAT        json (default) or console
 """
@@ -35,6 +36,16 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL] if BASE_URL.startswith("https://") else []
 
 DATABASE_URL = os.environ.get("DATABASE_URL") or embedded.postgres_url()
 REDIS_URL = os.environ.get("REDIS_URL") or embedded.redis_url()
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        # Celery and Django name a Redis behind a Unix socket differently.
+        "LOCATION": REDIS_URL.replace("redis+socket://", "unix://"),
+        "KEY_PREFIX": "portal",
+    }
+}
+TRUSTED_PROXIES = int(os.environ.get("TRUSTED_PROXIES", "0"))
 
 DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60)}
 

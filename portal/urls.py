@@ -7,11 +7,19 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
 from billing import api as billing_api
-from portal.views import health, ops_billing
+from portal.views import accounts, health, ops_billing, people
 from sites import api as sites_api
 from telemetry import api as telemetry_api
 
 urlpatterns = [
+    path("", accounts.home, name="home"),
+    path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", accounts.sign_out, name="sign-out"),
+    path("switch/", accounts.switch, name="switch"),
+    path("settings/", accounts.personal_settings, name="settings"),
+    path("settings/theme/", accounts.set_theme, name="set-theme"),
+    path("settings/density/", accounts.set_density, name="set-density"),
+    path("people/", people.people, name="people"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/readings", telemetry_api.Readings.as_view(), name="readings"),

@@ -91,3 +91,14 @@ def sites(
     if phase:
         rows = rows.filter(phase=phase)
     return rows.order_by("name", "pk")
+
+
+def members(*, viewer: Viewer) -> QuerySet[Membership]:
+    """
+    Return the members of the viewer's own organisation, by name.
+    """
+    return (
+        Membership.objects.visible_to(viewer)
+        .select_related("user", "stakeholder")
+        .order_by("user__name", "user__email", "pk")
+    )

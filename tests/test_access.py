@@ -20,6 +20,15 @@ AUDIENCES = ["operator", "other operator", "partner", "neighbour", "tenant", "st
 # The invoice in the routes is the partner's.
 ACCESS = {
     # route:                           operator, other, partner, neighbour, tenant, stranger
+    "": (302, 302, 302, 302, 302, 302),
+    # Who is signed in is led on.
+    "sign-in/": (302, 302, 302, 302, 302, 200),
+    "sign-out/": (405, 405, 405, 405, 405, 405),
+    "switch/": (405, 405, 405, 405, 405, 302),
+    "settings/": (200, 200, 200, 200, 200, 302),
+    "settings/theme/": (405, 405, 405, 405, 405, 405),
+    "settings/density/": (405, 405, 405, 405, 405, 405),
+    "people/": (200, 200, 200, 200, 200, 302),
     "healthz": (200, 200, 200, 200, 200, 200),
     "readyz": (200, 200, 200, 200, 200, 200),
     # Only gateways' tokens count here; a signed-in person is nobody.

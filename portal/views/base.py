@@ -72,3 +72,11 @@ def for_members(view: View[P]) -> Guarded[P]:
     """
     guarded: Guarded[P] = _guard(view, lambda viewer: viewer.is_member)
     return guarded
+
+
+def for_people(view: View[P]) -> Guarded[P]:
+    """
+    Let everybody through who is signed in, also a person who acts for nobody yet.
+    """
+    guarded: Guarded[P] = _guard(view, lambda viewer: True)
+    return guarded
