@@ -37,7 +37,9 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("ops-runs", gettext("Billing")),
         ],
         Kind.PARTNER: [],
-        Kind.TENANT: [],
+        Kind.TENANT: [
+            ("hosting-invoices", gettext("Invoices")),
+        ],
     }[kind]
 
 

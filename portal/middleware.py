@@ -91,7 +91,9 @@ class ViewerMiddleware:
             )
         )
         response = self.get_response(request)
-        if request.user.is_authenticated:
+        # A page that never asked who is looking is the same for everybody; asking only now would
+        # make it depend on the cookie.
+        if request.session.accessed and request.user.is_authenticated:
             # Reception desks share a computer: nothing of a signed-in page stays in a cache.
             response["Cache-Control"] = "private, no-store"
         patch_vary_headers(response, ["HX-Request"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from sites.access import STRANGER, Kind, Role, Viewer
-from sites.models import Membership, Site
+from sites.models import DeliveryPoint, HostingService, Membership, Site
 
 
 def viewer_for(*, user_id: int | None, stakeholder_id: int | None) -> Viewer:
@@ -101,4 +101,41 @@ def members(*, viewer: Viewer) -> QuerySet[Membership]:
         Membership.objects.visible_to(viewer)
         .select_related("user", "stakeholder")
         .order_by("user__name", "user__email", "pk")
+    )
+
+
+def hosting_services(*, viewer: Viewer) -> list[HostingService]:
+    """
+    Return what is hosted at the viewer's sites, or by the viewer, by site and name.
+    """
+    return list(
+        HostingService.objects.visible_to(viewer)
+        .select_related("site__operator", "tenant")
+        .order_by("site__name", "name", "pk")
+    )
+
+
+def public_sites(*, operator_slug: str) -> QuerySet[Site]:
+    """
+    Return the sites of an operator that everybody may see, by name.
+    """
+    return (
+        Site.objects.public()
+        .filter(operator__slug=operator_slug)
+        .select_related("operator")
+        .order_by("name", "pk")
+    )
+
+
+def public_heat_uses(*, site_id: int) -> list[tuple[str, int]]:
+    """
+    Return the kinds of building that a public site heats, with their number; never whose they
+    are. Nothing for a site that is not public.
+    """
+    points = DeliveryPoint.objects.filter(site__in=Site.objects.public(), site=site_id)
+    return list(
+        points.order_by("building_type")
+        .values_list("building_type")
+        .annotate(count=Count("pk"))
+        .values_list("building_type", "count")
     )

@@ -45,6 +45,10 @@ ACCESS = {
     "ops/billing/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/billing/<int:pk>/cancel/": (405, 405, 404, 404, 404, 302),
     "ops/billing/<int:pk>/resume/": (405, 405, 404, 404, 404, 302),
+    "hosting/invoices/": (404, 404, 404, 404, 200, 302),
+    "hosting/invoices/<int:pk>/": (404, 404, 404, 404, 404, 302),
+    "p/<slug:operator>/": (200, 200, 200, 200, 200, 200),
+    "p/<slug:operator>/<slug:site>/": (200, 200, 200, 200, 200, 200),
 }
 
 
@@ -60,6 +64,9 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = route.replace("<str:number>", invoice.number)
     filled = filled.replace("ops/billing/<int:pk>", f"ops/billing/{run.pk}")
     filled = filled.replace("invoices/<int:pk>", f"invoices/{invoice.pk}")
+    site = invoice.contract.site
+    filled = filled.replace("<slug:operator>", site.operator.slug)
+    filled = filled.replace("<slug:site>", site.slug)
     filled = filled.replace("bills/<int:pk>", f"bills/{invoice.pk}")
     assert "<" not in filled, f"say in _address what stands for {route}"
     return f"/{filled}"
@@ -69,6 +76,8 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     channel = make_heat_channel()
     meter_january(channel)
     site = channel.site
+    site.is_public = True
+    site.save()
     contract = make_contract(channel)
     invoice = operations.bill_contract(contract_id=contract.pk, month=JANUARY, at=LATER, issue=True)
     assert invoice is not None

@@ -48,6 +48,20 @@ class InvoiceFilter(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if value}
 
 
+class OwnInvoiceFilter(InvoiceFilter):
+    """
+    The same for customers, who see issued invoices only, all addressed to themselves.
+    """
+
+    search = forms.CharField(
+        label=_("Search"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Number")}),
+    )
+    status = None  # type: ignore[assignment]
+
+
 class StartRun(forms.Form):
     """
     Which month to bill, and whether to issue at once.
