@@ -79,4 +79,3 @@ def client_ip(request: HttpRequest) -> str:
 
 SIGN_IN = Limit("sign-in", per_address=10, per_ip=60, seconds=15 * 60)
 PASSWORD_RESET = Limit("password-reset", per_address=5, per_ip=30, seconds=60 * 60)
-INVITATION = Limit("invitation", per_address=20, per_ip=60, seconds=15 * 60)

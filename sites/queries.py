@@ -4,12 +4,21 @@ Reads of people and places.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
-from sites.access import STRANGER, Kind, Role, Viewer
-from sites.models import DeliveryPoint, HostingService, Membership, Site
+from sites.access import STRANGER, Action, Kind, Role, Viewer
+from sites.models import (
+    DeliveryPoint,
+    HostingService,
+    Invitation,
+    Membership,
+    Site,
+    Stakeholder,
+    User,
+)
 
 
 def viewer_for(*, user_id: int | None, stakeholder_id: int | None) -> Viewer:
@@ -93,15 +102,63 @@ def sites(
     return rows.order_by("name", "pk")
 
 
-def members(*, viewer: Viewer) -> QuerySet[Membership]:
+def organisations(*, viewer: Viewer) -> QuerySet[Stakeholder]:
     """
-    Return the members of the viewer's own organisation, by name.
+    Return the organisations whose people the viewer may see: one's own, and for an
+    administrator of an operator those of its customers.
     """
-    return (
-        Membership.objects.visible_to(viewer)
-        .select_related("user", "stakeholder")
-        .order_by("user__name", "user__email", "pk")
+    if viewer.stakeholder_id is None:
+        return Stakeholder.objects.none()
+    own = Stakeholder.objects.filter(pk=viewer.stakeholder_id)
+    if viewer.kind is Kind.OPERATOR and viewer.can(Action.MANAGE_PEOPLE):
+        own |= Stakeholder.objects.visible_to(viewer)
+    return own.order_by("name", "pk")
+
+
+def members(*, viewer: Viewer, search: str = "") -> QuerySet[Membership]:
+    """
+    Return the members of the organisations whose people the viewer may see, by name.
+
+    :param search: part of a name or e-mail address
+    """
+    rows = Membership.objects.filter(stakeholder__in=organisations(viewer=viewer))
+    if search:
+        rows = rows.filter(Q(user__name__icontains=search) | Q(user__email__icontains=search))
+    return rows.select_related("user", "stakeholder").order_by("user__name", "user__email", "pk")
+
+
+def invitations(*, viewer: Viewer) -> QuerySet[Invitation]:
+    """
+    Return the invitations nobody has accepted yet, expired ones too, newest first.
+    """
+    rows = Invitation.objects.filter(
+        stakeholder__in=organisations(viewer=viewer), accepted_at__isnull=True
     )
+    return rows.select_related("stakeholder", "invited_by").order_by("-created_at", "-pk")
+
+
+def invitations_to_send(*, at: dt.datetime, limit: int) -> list[int]:
+    """
+    Return the keys of invitations that wait to be e-mailed, oldest first.
+    """
+    waiting = Invitation.objects.filter(
+        sent_at__isnull=True, accepted_at__isnull=True, expires_at__gt=at
+    )
+    return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def has_account(*, email: str) -> bool:
+    """
+    Say whether somebody signs in with the address. Not for strangers to learn.
+    """
+    return User.objects.filter(email__iexact=email).exists()
+
+
+def account(*, user_id: int) -> User | None:
+    """
+    Return a person who can still sign in; None where the account is closed or gone.
+    """
+    return User.objects.filter(pk=user_id, is_active=True).first()
 
 
 def hosting_services(*, viewer: Viewer) -> list[HostingService]:

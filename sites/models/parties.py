@@ -162,6 +162,7 @@ class Invitation(models.Model):
     invited_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
 
     objects = InvitationQuerySet.as_manager()
@@ -171,6 +172,12 @@ class Invitation(models.Model):
             models.CheckConstraint(
                 name="invitation_expires_after_it_was_made",
                 condition=Q(expires_at__gt=F("created_at")),
+            ),
+            models.UniqueConstraint(
+                "stakeholder",
+                Lower("email"),
+                name="one_open_invitation_per_address_and_stakeholder",
+                condition=Q(accepted_at__isnull=True),
             ),
         ]
 

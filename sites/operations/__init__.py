@@ -1,4 +1,49 @@
-from sites.operations.accounts import set_password, set_preferences
+from sites.operations.accounts import UnknownTimezone, set_password, set_preferences
 from sites.operations.audit import record
+from sites.operations.people import (
+    AlreadyMember,
+    InvitationExpired,
+    InvitationRefused,
+    InvitationUnknown,
+    InvitationUsed,
+    InvitedSomebodyElse,
+    LastAdministrator,
+    SignInFirst,
+    UnknownRole,
+    accept_as_known_person,
+    accept_as_new_person,
+    change_role,
+    end_membership,
+    invitation_of_token,
+    invitation_to_send,
+    invite,
+    mark_invitation_sent,
+    open_invitation,
+    withdraw_invitation,
+)
 
-__all__ = ["record", "set_password", "set_preferences"]
+__all__ = [
+    "AlreadyMember",
+    "InvitationExpired",
+    "InvitationRefused",
+    "InvitationUnknown",
+    "InvitationUsed",
+    "InvitedSomebodyElse",
+    "LastAdministrator",
+    "SignInFirst",
+    "UnknownRole",
+    "UnknownTimezone",
+    "accept_as_known_person",
+    "accept_as_new_person",
+    "change_role",
+    "end_membership",
+    "invitation_of_token",
+    "invitation_to_send",
+    "invite",
+    "mark_invitation_sent",
+    "open_invitation",
+    "record",
+    "set_password",
+    "set_preferences",
+    "withdraw_invitation",
+]
