@@ -4,10 +4,11 @@ Metering points, channels and readings for tests.
 
 import datetime as dt
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from sites.models import Site
+from sites.domain import Period
+from sites.models import HostingService, Site
 from telemetry import operations
 from telemetry.models import Channel, IngestBatch, Installation, Meter, MeteringPoint
 from tests import factories
@@ -53,3 +54,65 @@ def ingest_csv(
         site_id=site.pk, stream=io.BytesIO(body), format="csv",
         source=IngestBatch.Source.FILE, received_at=received_at,
     )  # fmt: skip
+
+
+def make_channel(
+    *,
+    site: Site,
+    boundary: MeteringPoint.Boundary,
+    quantity: Channel.Quantity = Channel.Quantity.POWER,
+    interval_s: int | None = 3600,
+    service: HostingService | None = None,
+) -> Channel:
+    """
+    Make a point with one channel: mean power or a heartbeat every `interval_s` seconds, a gauge
+    where that is None.
+    """
+    is_heat = boundary == MeteringPoint.Boundary.HEAT_HANDOFF
+    if boundary == MeteringPoint.Boundary.TENANT_FEED and service is None:
+        service = factories.make_hosting_service(site=site)
+    code = f"p{MeteringPoint.objects.count()}"
+    point = MeteringPoint.objects.create(
+        site=site, boundary=boundary, name=code, code=code, hosting_service=service,
+        delivery_point=factories.make_delivery_point(site=site) if is_heat else None,
+    )  # fmt: skip
+    return add_channel(point=point, quantity=quantity, interval_s=interval_s)
+
+
+def add_channel(
+    *, point: MeteringPoint, quantity: Channel.Quantity, interval_s: int | None = None
+) -> Channel:
+    kind = Channel.Kind.GAUGE if interval_s is None else Channel.Kind.INTERVAL
+    if quantity == Channel.Quantity.HEARTBEAT:
+        kind = Channel.Kind.HEARTBEAT
+    return Channel.objects.create(
+        site=point.site, point=point, quantity=quantity, kind=kind, interval_s=interval_s,
+        key=f"{point.code}.{quantity}", unit="kW" if quantity == "power" else "",
+    )  # fmt: skip
+
+
+def load(
+    channel: Channel,
+    period: Period,
+    value: float,
+    *,
+    gaps: Sequence[tuple[dt.datetime, dt.datetime]] = (),
+    step_s: int | None = None,
+) -> None:
+    """
+    Send one value again and again over a period, except in the gaps, and roll it up.
+    """
+    step = dt.timedelta(seconds=step_s or channel.interval_s or 3600)
+    count = int((period.end - period.start) / step)
+    times = [period.start + n * step for n in range(count)]
+    send(channel, [(at, value) for at in times if not any(a <= at < b for a, b in gaps)])
+
+
+def send(channel: Channel, readings: Iterable[tuple[dt.datetime, float]]) -> None:
+    """
+    Take readings in and roll them up.
+    """
+    rows = [(channel.key, at.isoformat(), str(value)) for at, value in readings]
+    result = ingest_csv(site=channel.site, body=csv_of(rows))
+    assert result.accepted == len(rows)
+    operations.roll_up_channel(channel_id=channel.pk, at=LATER)

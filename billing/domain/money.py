@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
+
+from telemetry.domain.shares import share_units
 
 CENT = Decimal("0.01")
 
@@ -48,11 +50,4 @@ def split(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
     Share an amount of whole cents so that the parts add up to it exactly (largest remainder,
     ties by order).
     """
-    total = sum(weights, Decimal(0))
-    exact = [amount * weight / total for weight in weights]
-    parts = [share.quantize(CENT, rounding=ROUND_FLOOR) for share in exact]
-    left_over = int((amount - sum(parts, Decimal(0))) / CENT)
-    by_remainder = sorted(range(len(parts)), key=lambda i: parts[i] - exact[i])
-    for i in by_remainder[:left_over]:
-        parts[i] += CENT
-    return parts
+    return [part * CENT for part in share_units(int(amount / CENT), weights)]

@@ -163,19 +163,52 @@ GROUP BY h.hour
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
 
-# An interval mean and a heartbeat speak for their interval and for nothing else.
-SAMPLE_HOURS = f"""
+# A gauge says what it reads at an instant; an hour with one reading is as covered as it gets.
+GAUGE_HOURS = f"""
 WITH {_EDGES}, hours AS (
   SELECT date_bin('1 hour', at, edges.origin) AS hour, count(*) AS n, avg(value) AS mean,
-    min(value) AS low, max(value) AS high, sum(value) AS total
+    min(value) AS low, max(value) AS high
   FROM telemetry_reading, edges
   WHERE channel_id = %(channel)s AND at >= edges.lo AND at < edges.hi GROUP BY 1
 )
 {_INSERT}
+SELECT %(channel)s, 'hour', hour, hour + interval '1 hour', NULL, NULL, NULL, 0, round(mean, 9),
+  low, high, n, 1, 'actual', 1, %(at)s
+FROM hours
+{_UPSERT}
+"""  # noqa: S608 - the parts are constants of this module
+
+# An interval mean and a heartbeat speak until the next one, which is seldom on the second, or for
+# their own interval where that one is missing (more than half an interval late); and for no
+# other time. What reaches over the end of an hour is cut there.
+MEAN_HOURS = f"""
+WITH {_EDGES}, lasting AS (
+  SELECT make_interval(secs => %(interval)s) AS one,
+    make_interval(secs => %(interval)s * 1.5) AS most
+), read AS (
+  SELECT r.at, r.value, lead(r.at) OVER (ORDER BY r.at) AS next_at
+  FROM telemetry_reading r, edges, lasting
+  WHERE r.channel_id = %(channel)s AND r.at > edges.lo - lasting.most AND r.at < edges.hi
+), spoken AS (
+  SELECT at, value, CASE WHEN next_at <= at + most THEN next_at ELSE at + one END AS until
+  FROM read, lasting
+), parts AS (
+  SELECT h AS hour, s.at, s.value,
+    extract(epoch FROM least(s.until, h + interval '1 hour') - greatest(s.at, h)) AS seconds
+  FROM spoken s, edges
+  CROSS JOIN LATERAL generate_series(
+    date_bin('1 hour', s.at, edges.origin), s.until - interval '1 microsecond', interval '1 hour'
+  ) h
+  WHERE h >= edges.lo AND h < edges.hi
+), hours AS (
+  SELECT hour, count(*) FILTER (WHERE at >= hour) AS n, sum(value * seconds) AS total,
+    sum(seconds) AS seconds, min(value) AS low, max(value) AS high
+  FROM parts GROUP BY hour
+)
+{_INSERT}
 SELECT %(channel)s, 'hour', hour, hour + interval '1 hour', NULL, NULL,
-  round(total * %(kw)s::numeric * %(interval)s::numeric / 3600, 9), 0, round(mean, 9), low, high, n,
-  least(1, coalesce(n * %(interval)s::numeric / 3600, 1)),
-  CASE WHEN n * %(interval)s::numeric < 3600 THEN 'missing' ELSE 'actual' END, 1, %(at)s
+  round(total * %(kw)s::numeric / 3600, 9), 0, round(total / seconds, 9), low, high, n,
+  round(seconds / 3600, 6), CASE WHEN seconds < 3600 THEN 'missing' ELSE 'actual' END, 1, %(at)s
 FROM hours
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
@@ -190,7 +223,10 @@ WITH touched AS (
     (bucket + ('1 ' || %(grain)s)::interval) AT TIME ZONE %(zone)s AS end_at
   FROM touched
 ), parts AS (
-  SELECT b.start_at AS bucket_start, b.end_at AS bucket_end, r.*
+  SELECT b.start_at AS bucket_start, b.end_at AS bucket_end, r.*,
+    -- What speaks for a time is weighed by it, what is read at instants by their number.
+    CASE WHEN %(by_time)s THEN r.coverage * extract(epoch FROM r.end_at - r.start_at)
+      ELSE r.samples END AS weight
   FROM buckets b JOIN telemetry_rollup r
     ON r.channel_id = %(channel)s AND r.grain = %(part)s
     AND r.start_at >= b.start_at AND r.start_at < b.end_at
@@ -199,7 +235,7 @@ WITH touched AS (
 SELECT %(channel)s, %(grain)s, bucket_start, bucket_end,
   (array_agg(opening ORDER BY start_at))[1], (array_agg(closing ORDER BY start_at DESC))[1],
   sum(energy_kwh), sum(estimated_kwh),
-  round(sum(mean * samples) / nullif(sum(samples) FILTER (WHERE mean IS NOT NULL), 0), 9),
+  round(sum(mean * weight) / nullif(sum(weight) FILTER (WHERE mean IS NOT NULL), 0), 9),
   min(minimum), max(maximum), sum(samples),
   round(sum(coverage * extract(epoch FROM end_at - start_at))
     / extract(epoch FROM bucket_end - bucket_start), 6),

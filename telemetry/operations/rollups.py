@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from telemetry.domain.availability import LATE
 from telemetry.domain.units import KWH_PER_UNIT
 from telemetry.models import Channel
 from telemetry.operations import rollup_sql as sql
@@ -59,11 +60,16 @@ def _roll_up_span(
             parameters["numerators"] = [KWH_PER_UNIT[unit].numerator for unit in units]
             parameters["denominators"] = [KWH_PER_UNIT[unit].denominator for unit in units]
             cursor.execute(sql.REGISTER_HOURS, parameters)
+        elif channel.interval_s is None:
+            cursor.execute(sql.GAUGE_HOURS, parameters)
         else:
+            # The last reading may speak for part of an hour that has none of its own.
+            parameters["upper"] = upper + LATE * dt.timedelta(seconds=channel.interval_s)
             parameters["interval"] = channel.interval_s
             parameters["kw"] = (
-                KW_PER_UNIT[channel.unit] if channel.kind == Channel.Kind.INTERVAL else None
+                KW_PER_UNIT[channel.unit] if channel.quantity == Channel.Quantity.POWER else None
             )
-            cursor.execute(sql.SAMPLE_HOURS, parameters)
+            cursor.execute(sql.MEAN_HOURS, parameters)
+        parameters["by_time"] = channel.interval_s is not None
         for grain, part in (("day", "hour"), ("month", "day")):
             cursor.execute(sql.COARSER, {**parameters, "grain": grain, "part": part})

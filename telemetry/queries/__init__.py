@@ -2,23 +2,83 @@
 Reads of metering, split by topic.
 """
 
+from telemetry.queries.carbon import (
+    Factor,
+    FactorMissing,
+    Footprint,
+    FootprintMonth,
+    factor_on,
+    tenant_footprint,
+)
 from telemetry.queries.evidence import MeteredEnergy, metered_energy, point_of_channel
+from telemetry.queries.figures import (
+    Energy,
+    Input,
+    SiteFigures,
+    public_site_figures,
+    site_figures,
+)
 from telemetry.queries.metering import channels, gateways, installations, points, readings
 from telemetry.queries.readings import Problem, problems_of_batch
 from telemetry.queries.rollups import ReadingMissing, channels_to_roll_up, energy_over
+from telemetry.queries.series import (
+    LastValue,
+    MonthEnergy,
+    SeriesPoint,
+    SiteState,
+    State,
+    boundary_energy,
+    energy_series,
+    last_values,
+    monthly_energy,
+    site_states,
+)
+from telemetry.queries.uptime import (
+    SubjectUptime,
+    UptimeDay,
+    availability,
+    service_availability,
+    uptime_days,
+)
 
 __all__ = [
+    "Energy",
+    "Factor",
+    "FactorMissing",
+    "Footprint",
+    "FootprintMonth",
+    "Input",
+    "LastValue",
     "MeteredEnergy",
+    "MonthEnergy",
     "Problem",
     "ReadingMissing",
+    "SeriesPoint",
+    "SiteFigures",
+    "SiteState",
+    "State",
+    "SubjectUptime",
+    "UptimeDay",
+    "availability",
+    "boundary_energy",
     "channels",
     "channels_to_roll_up",
     "energy_over",
+    "energy_series",
+    "factor_on",
     "gateways",
     "installations",
+    "last_values",
     "metered_energy",
+    "monthly_energy",
     "point_of_channel",
     "points",
     "problems_of_batch",
+    "public_site_figures",
     "readings",
+    "service_availability",
+    "site_figures",
+    "site_states",
+    "tenant_footprint",
+    "uptime_days",
 ]

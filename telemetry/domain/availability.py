@@ -1,0 +1,122 @@
+"""
+Uptime from heartbeats. Time nobody heard of is unknown: neither up nor down.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from telemetry.domain import kpi
+
+# Beats are never sent to the second; one this many intervals after the last was not missed.
+LATE = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """
+    Seconds of a stretch by what is known of them. Seconds before service start count nowhere.
+    """
+
+    up_s: int = 0
+    down_s: int = 0
+    unknown_s: int = 0
+    before_start_s: int = 0
+
+    def __add__(self, other: Uptime) -> Uptime:
+        return Uptime(
+            self.up_s + other.up_s, self.down_s + other.down_s,
+            self.unknown_s + other.unknown_s, self.before_start_s + other.before_start_s,
+        )  # fmt: skip
+
+    @property
+    def known_s(self) -> int:
+        return self.up_s + self.down_s
+
+    @property
+    def share(self) -> Decimal | None:
+        """
+        Up over up and down; None where nothing is known.
+        """
+        return kpi.divide(Decimal(self.up_s), Decimal(self.known_s))
+
+    @property
+    def coverage(self) -> Decimal | None:
+        """
+        The known share of the time in service; None where there was none.
+        """
+        return kpi.divide(Decimal(self.known_s), Decimal(self.known_s + self.unknown_s))
+
+    @property
+    def reason(self) -> kpi.Reason | None:
+        """
+        Why there is no share; None where there is one.
+        """
+        if self.share is not None:
+            return None
+        return kpi.Reason.LOW_COVERAGE if self.unknown_s else kpi.Reason.NOT_STARTED
+
+
+def total(parts: Iterable[Uptime]) -> Uptime:
+    """
+    Return the seconds of several stretches together.
+    """
+    return sum(parts, Uptime())
+
+
+def uptime_of(
+    beats: Sequence[tuple[dt.datetime, bool]],
+    *,
+    interval_s: int,
+    start: dt.datetime,
+    end: dt.datetime,
+    service_start: dt.datetime,
+) -> Uptime:
+    """
+    Return the seconds of [start, end) from heartbeats in order of time. Each speaks until the
+    next one, or for `interval_s` seconds where that one is more than half an interval late.
+    """
+    begin = max(start, service_start)
+    if begin >= end:
+        return Uptime(before_start_s=round((end - start).total_seconds()))
+    seconds = {True: 0.0, False: 0.0}
+    for n, (at, is_up) in enumerate(beats):
+        until = at + dt.timedelta(seconds=interval_s)
+        if n + 1 < len(beats) and beats[n + 1][0] <= at + LATE * dt.timedelta(seconds=interval_s):
+            until = beats[n + 1][0]
+        seconds[is_up] += max(0.0, (min(until, end) - max(at, begin)).total_seconds())
+    up, down = round(seconds[True]), round(seconds[False])
+    return Uptime(
+        up_s=up,
+        down_s=down,
+        unknown_s=max(0, round((end - begin).total_seconds()) - up - down),
+        before_start_s=round((begin - start).total_seconds()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """
+    Availability of a stretch less its announced work: of the known time, if all unknown time
+    was down, and if it was all up.
+    """
+
+    known: Decimal | None
+    pessimistic: Decimal | None
+    optimistic: Decimal | None
+
+
+def figures(*, total_s: int, planned_s: int, down_s: int, unknown_s: int) -> Figures:
+    """
+    Return the figures where `down_s` and `unknown_s` lie outside the planned work.
+    """
+    base = total_s - planned_s
+    up = base - down_s - unknown_s
+    return Figures(
+        known=kpi.divide(Decimal(up), Decimal(up + down_s)),
+        pessimistic=kpi.divide(Decimal(up), Decimal(base)),
+        optimistic=kpi.divide(Decimal(up + unknown_s), Decimal(base)),
+    )

@@ -1,0 +1,132 @@
+"""
+Ratios of a data centre: PUE and ERF after ISO/IEC 30134-2 and -6, with what they rest on.
+
+A ratio is never averaged: energies of both sides are added over the time in which both are
+measured, and divided once.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+# Below this share of measured time no figure is given (domain reference, section 4).
+PUBLISHED_FROM = Decimal("0.9")
+MONTHS_OF_A_YEAR = 12
+
+
+class Reason(enum.StrEnum):
+    """
+    Why there is no figure.
+    """
+
+    NO_METER = "no_meter"
+    NOT_STARTED = "not_started"
+    LOW_COVERAGE = "low_coverage"
+    ZERO_DENOMINATOR = "zero_denominator"
+    # A PUE under 1 or an ERF over 1: a meter, unit or multiplier is wrong.
+    IMPLAUSIBLE = "implausible"
+    NO_FACTOR = "no_factor"
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """
+    Energies of one month in kWh over the seconds in which both sides were measured.
+    """
+
+    numerator_kwh: Decimal
+    denominator_kwh: Decimal
+    measured_s: int
+    expected_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """
+    A ratio with its inputs; `value` is None with a `reason`. `interim`: less than a year.
+    """
+
+    value: Decimal | None
+    numerator_kwh: Decimal | None
+    denominator_kwh: Decimal | None
+    coverage: Decimal
+    months: int
+    reason: Reason | None
+
+    @property
+    def interim(self) -> bool:
+        return self.months < MONTHS_OF_A_YEAR
+
+
+def without(reason: Reason) -> Ratio:
+    """
+    Return the ratio that cannot be formed.
+    """
+    return Ratio(None, None, None, Decimal(0), 0, reason)
+
+
+def coverage(measured_s: int, expected_s: int) -> Decimal:
+    """
+    Return the measured share of a time, 0 to 1; 0 for no time at all.
+    """
+    return Decimal(measured_s) / Decimal(expected_s) if expected_s > 0 else Decimal(0)
+
+
+def divide(numerator: Decimal, denominator: Decimal) -> Decimal | None:
+    """
+    Return the ratio; None where there is nothing to divide by.
+    """
+    return numerator / denominator if denominator > 0 else None
+
+
+def pue(months: Iterable[Joint]) -> Ratio:
+    """
+    Return facility energy over IT energy; under 1 it is a fault of the data and not a figure.
+    """
+    found = _ratio(months)
+    return _implausible(found) if found.value is not None and found.value < 1 else found
+
+
+def erf(months: Iterable[Joint]) -> Ratio:
+    """
+    Return reused heat over facility energy; over 1 it is a fault of the data and not a figure.
+    """
+    found = _ratio(months)
+    return _implausible(found) if found.value is not None and found.value > 1 else found
+
+
+def weighted_mean(values: Sequence[Decimal], weights: Sequence[Decimal]) -> Decimal | None:
+    """
+    Return the mean of ratios over several sites, weighted by what they were divided by, as the
+    portfolio figures of Regulation (EU) 2024/1364 are; None without weight.
+    """
+    total = sum((v * w for v, w in zip(values, weights, strict=True)), Decimal(0))
+    return divide(total, sum(weights, Decimal(0)))
+
+
+def _ratio(months: Iterable[Joint]) -> Ratio:
+    months = list(months)
+    above = sum((month.numerator_kwh for month in months), Decimal(0))
+    below = sum((month.denominator_kwh for month in months), Decimal(0))
+    share = coverage(
+        sum(month.measured_s for month in months), sum(month.expected_s for month in months)
+    )
+    counted = sum(month.measured_s > 0 for month in months)
+    value, reason = divide(above, below), None
+    if not months:
+        value, reason = None, Reason.NOT_STARTED
+    elif share < PUBLISHED_FROM:
+        value, reason = None, Reason.LOW_COVERAGE
+    elif value is None:
+        reason = Reason.ZERO_DENOMINATOR
+    return Ratio(value, above, below, share, counted, reason)
+
+
+def _implausible(found: Ratio) -> Ratio:
+    return Ratio(
+        None, found.numerator_kwh, found.denominator_kwh, found.coverage, found.months,
+        Reason.IMPLAUSIBLE,
+    )  # fmt: skip

@@ -1,0 +1,273 @@
+"""
+Tenants' parts of the facility's energy and of its emissions.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sites.access import Viewer
+from sites.models import HostingService, Site
+from telemetry.domain import carbon, kpi
+from telemetry.models import EmissionFactor
+from telemetry.queries import jointly
+from telemetry.queries.jointly import EnergyChannel, JointMonth, Question
+
+ELECTRICITY = "electricity"
+
+
+class FactorMissing(Exception):
+    """
+    No emission factor is held for a region and day.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """
+    An emission factor as it was used: kg/kWh with what it is and where it comes from.
+    """
+
+    id: int
+    kg_per_kwh: Decimal
+    region: str
+    data_year: int
+    basis: str
+    source: str
+    licence: str
+
+
+class Factors:
+    """
+    The electricity factors of some regions, read once.
+    """
+
+    def __init__(self, regions: Iterable[str]) -> None:
+        self._rows = list(
+            EmissionFactor.objects.filter(
+                carrier=ELECTRICITY, region__in=set(regions), superseded_at__isnull=True
+            )
+        )
+
+    def on(self, *, region: str, day: dt.date) -> Factor:
+        """
+        :raises FactorMissing: if none is held for the day; there is no default
+        """
+        for row in self._rows:
+            if row.region == region and day in _Days(row.valid.lower, row.valid.upper):
+                return Factor(
+                    id=row.pk, kg_per_kwh=row.kg_per_kwh, region=row.region,
+                    data_year=row.data_year, basis=row.basis, source=row.source,
+                    licence=row.licence,
+                )  # fmt: skip
+        raise FactorMissing(f"{region} {day}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    lower: dt.date | None
+    upper: dt.date | None
+
+    def __contains__(self, day: dt.date) -> bool:
+        return (self.lower is None or self.lower <= day) and (
+            self.upper is None or day < self.upper
+        )
+
+
+def factor_on(*, region: str, day: dt.date) -> Factor:
+    """
+    Return the electricity factor in use for a region (country code) on a day.
+
+    :raises FactorMissing: if none is held; there is no default
+    """
+    return Factors([region]).on(region=region, day=day)
+
+
+@dataclass(frozen=True, slots=True)
+class FootprintMonth:
+    """
+    One month of a service. `kg` is in whole grams; the parts of all tenants of a site add up to
+    the site's emissions exactly.
+    """
+
+    month: dt.date
+    it_kwh: Decimal | None
+    facility_kwh: Decimal | None
+    kg: Decimal | None
+    coverage: Decimal
+    reason: kpi.Reason | None
+    factor: Factor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """
+    A service's electricity and location-based emissions over some months, as far as they were
+    measured; None with a reason where too little was, and no `kg` where a factor is missing.
+    """
+
+    service_id: int
+    service_name: str
+    site_id: int
+    site_name: str
+    it_kwh: Decimal | None
+    facility_kwh: Decimal | None
+    kg: Decimal | None
+    coverage: Decimal
+    reason: kpi.Reason | None
+    months: list[FootprintMonth]
+
+    @property
+    def factors(self) -> list[Factor]:
+        """
+        The factors used, each once, in order of use.
+        """
+        return list({m.factor.id: m.factor for m in self.months if m.factor}.values())
+
+
+def tenant_footprint(
+    *,
+    viewer: Viewer,
+    first_month: dt.date,
+    last_month: dt.date,
+    service_ids: Iterable[int] | None = None,
+) -> list[Footprint]:
+    """
+    Return the footprints of the services the viewer may see, over complete local months from
+    `first_month` to `last_month`, both included.
+
+    A service carries the facility's energy in the proportion of its IT energy among all tenants
+    of the site. Hours in which the facility or any tenant of the site was not measured count
+    for nobody.
+    """
+    visible = HostingService.objects.visible_to(viewer).select_related("site")
+    if service_ids is not None:
+        visible = visible.filter(pk__in=list(service_ids))
+    services = list(visible.order_by("site__name", "name"))
+    sites = {service.site_id: service.site for service in services}
+    shares = _site_shares(list(sites.values()), first_month=first_month, last_month=last_month)
+    return [_footprint(service, shares[service.site_id]) for service in services]
+
+
+@dataclass(frozen=True, slots=True)
+class _SiteMonth:
+    joint: JointMonth
+    factor: Factor | None
+    parts: dict[str, carbon.Part]
+
+
+@dataclass(frozen=True, slots=True)
+class _SiteShares:
+    metered: frozenset[str]
+    months: list[_SiteMonth]
+
+
+def _role(service_id: int) -> str:
+    return f"service {service_id}"
+
+
+def _site_shares(
+    sites: list[Site], *, first_month: dt.date, last_month: dt.date
+) -> dict[int, _SiteShares]:
+    by_site: defaultdict[int, list[EnergyChannel]] = defaultdict(list)
+    for channel in jointly.energy_channels(site_ids=[site.pk for site in sites]):
+        by_site[channel.site_id].append(channel)
+    questions = []
+    for site in sites:
+        given = jointly.facility_inputs(by_site[site.pk])
+        roles: dict[str, list[EnergyChannel]] = {"facility": given.facility}
+        for feed in given.feeds:
+            if feed.service_id is not None:
+                roles.setdefault(_role(feed.service_id), []).append(feed)
+        questions.append(
+            Question(
+                roles=roles,
+                spans=jointly.spans_of(site, first_month=first_month, last_month=last_month),
+                optional=frozenset(roles) - {"facility"},
+            )
+        )
+    factors = Factors(site.country for site in sites)
+    return {
+        site.pk: _SiteShares(
+            metered=question.optional if question.roles["facility"] else frozenset(),
+            months=[_shared(site, month, factors) for month in months],
+        )
+        for site, question, months in zip(
+            sites, questions, jointly.joint_energy(questions), strict=True
+        )
+    }
+
+
+def _shared(site: Site, month: JointMonth, factors: Factors) -> _SiteMonth:
+    try:
+        factor = factors.on(region=site.country, day=month.span.month)
+    except FactorMissing:
+        factor = None
+    used = {role: kwh for role, kwh in month.kwh.items() if role != "facility"}
+    parts = carbon.parts_of_tenants(
+        used, month.of("facility"), factor.kg_per_kwh if factor else Decimal(0)
+    )
+    return _SiteMonth(joint=month, factor=factor, parts=parts)
+
+
+def _footprint(service: HostingService, shares: _SiteShares) -> Footprint:
+    role = _role(service.pk)
+    site_months = shares.months if role in shares.metered else []
+    coverage = kpi.coverage(
+        sum(m.joint.measured_s for m in site_months),
+        sum(m.joint.span.seconds for m in site_months),
+    )
+    reason = None
+    if role not in shares.metered:
+        reason = kpi.Reason.NO_METER
+    elif not site_months:
+        reason = kpi.Reason.NOT_STARTED
+    elif coverage < kpi.PUBLISHED_FROM:
+        reason = kpi.Reason.LOW_COVERAGE
+    elif any(m.factor is None and m.joint.measured_s for m in site_months):
+        reason = kpi.Reason.NO_FACTOR
+    parts = [m.parts[role] for m in site_months if role in m.parts]
+    known = reason in (None, kpi.Reason.NO_FACTOR)
+    return Footprint(
+        service_id=service.pk,
+        service_name=service.name,
+        site_id=service.site_id,
+        site_name=service.site.name,
+        it_kwh=_sum(m.joint.of(role) for m in site_months) if known else None,
+        facility_kwh=_sum(part.facility_kwh for part in parts) if known else None,
+        kg=_sum(part.kg for part in parts) if reason is None else None,
+        coverage=coverage,
+        reason=reason,
+        months=[_month(role, m) for m in site_months],
+    )
+
+
+def _sum(figures: Iterable[Decimal]) -> Decimal:
+    return sum(figures, Decimal(0))
+
+
+_NO_PART = carbon.Part(facility_kwh=Decimal(0), grams=0)
+
+
+def _month(role: str, site_month: _SiteMonth) -> FootprintMonth:
+    joint, part = site_month.joint, site_month.parts.get(role, _NO_PART)
+    coverage = kpi.coverage(joint.measured_s, joint.span.seconds)
+    reason = None
+    if coverage < kpi.PUBLISHED_FROM:
+        reason = kpi.Reason.LOW_COVERAGE
+    elif site_month.factor is None:
+        reason = kpi.Reason.NO_FACTOR
+    known = reason in (None, kpi.Reason.NO_FACTOR)
+    return FootprintMonth(
+        month=joint.span.month,
+        it_kwh=joint.of(role) if known else None,
+        facility_kwh=part.facility_kwh if known else None,
+        kg=part.kg if reason is None else None,
+        coverage=coverage,
+        reason=reason,
+        factor=site_month.factor,
+    )

@@ -1,0 +1,251 @@
+"""
+Uptime of sites and services from rolled-up heartbeats.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+
+from sites.access import Viewer
+from sites.domain import local_days
+from sites.models import Site
+from telemetry.domain.availability import Uptime, total
+from telemetry.models import Channel, MeteringPoint
+from telemetry.queries.jointly import service_start
+
+# Which heartbeat speaks for a site: the first of these that the viewer may see.
+_RANK = [
+    MeteringPoint.Boundary.FACILITY,
+    MeteringPoint.Boundary.IT,
+    MeteringPoint.Boundary.TENANT_FEED,
+    MeteringPoint.Boundary.HEAT_HANDOFF,
+    MeteringPoint.Boundary.COOLING,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectUptime(Uptime):
+    """
+    The uptime of a site or service; `boundary` is whose heartbeats tell it, None where none do.
+    """
+
+    boundary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UptimeDay(Uptime):
+    """
+    One local day of a site.
+    """
+
+    day: dt.date = dt.date.min
+
+    @property
+    def before_start(self) -> bool:
+        return self.before_start_s > 0 and self.known_s + self.unknown_s == 0
+
+
+def availability(
+    *, viewer: Viewer, site_ids: Iterable[int], first: dt.date, end: dt.date, now: dt.datetime
+) -> dict[int, SubjectUptime]:
+    """
+    Return the uptime of the visible sites over the local days from `first` up to but not
+    including `end`, and never past the last full hour before `now`.
+    """
+    sites = list(Site.objects.visible_to(viewer).filter(pk__in=list(site_ids)))
+    beats = _heartbeats(viewer, site_ids=[site.pk for site in sites])
+    chosen = {site.pk: _of_best_boundary(beats[site.pk]) for site in sites}
+    return _uptimes(
+        [(site.pk, site, *chosen[site.pk]) for site in sites], first=first, end=end, now=now
+    )
+
+
+def service_availability(
+    *, viewer: Viewer, service_ids: Iterable[int], first: dt.date, end: dt.date, now: dt.datetime
+) -> dict[int, SubjectUptime]:
+    """
+    Return the uptime of the visible services that have a heartbeat of their own.
+    """
+    channels = (
+        Channel.objects.visible_to(viewer)
+        .filter(kind=Channel.Kind.HEARTBEAT, point__hosting_service_id__in=list(service_ids))
+        .select_related("point__site")
+    )
+    by_service: defaultdict[int, list[int]] = defaultdict(list)
+    site_of: dict[int, Site] = {}
+    for channel in channels:
+        service_id = channel.point.hosting_service_id
+        if service_id is not None:
+            by_service[service_id].append(channel.pk)
+            site_of[service_id] = channel.point.site
+    feed = MeteringPoint.Boundary.TENANT_FEED.value
+    return _uptimes(
+        [(pk, site_of[pk], feed, ids) for pk, ids in by_service.items()],
+        first=first, end=end, now=now,
+    )  # fmt: skip
+
+
+def uptime_days(
+    *,
+    viewer: Viewer,
+    site_id: int,
+    now: dt.datetime,
+    days: int = 90,
+    service_id: int | None = None,
+) -> list[UptimeDay]:
+    """
+    Return the last local days of a site, oldest first, ending with today up to its last full
+    hour; empty where the viewer may not see the site. With `service_id` only its heartbeats.
+    """
+    site = Site.objects.visible_to(viewer).filter(pk=site_id).first()
+    if site is None:
+        return []
+    beats = _heartbeats(viewer, site_ids=[site_id])[site_id]
+    if service_id is not None:
+        beats = [beat for beat in beats if beat.service_id == service_id]
+    channels = _of_best_boundary(beats)[1]
+    today = now.astimezone(zoneinfo.ZoneInfo(site.timezone)).date()
+    first, end = today - dt.timedelta(days=days - 1), today + dt.timedelta(days=1)
+    known = _seconds_by_day(channels, site=site, first=first, end=end, now=now)
+    strip = []
+    for n in range(days):
+        day = first + dt.timedelta(days=n)
+        stretch = _Stretch.of(site, day, day + dt.timedelta(days=1), now)
+        uptime = stretch.uptime([known.get((channel, day), (0, 0)) for channel in channels])
+        strip.append(
+            UptimeDay(uptime.up_s, uptime.down_s, uptime.unknown_s, uptime.before_start_s, day=day)
+        )
+    return strip
+
+
+@dataclass(frozen=True, slots=True)
+class _Heartbeat:
+    channel_id: int
+    boundary: str
+    service_id: int | None
+
+
+def _heartbeats(viewer: Viewer, *, site_ids: Sequence[int]) -> defaultdict[int, list[_Heartbeat]]:
+    found: defaultdict[int, list[_Heartbeat]] = defaultdict(list)
+    rows = (
+        Channel.objects.visible_to(viewer)
+        .filter(kind=Channel.Kind.HEARTBEAT, point__site_id__in=site_ids)
+        .values_list("point__site_id", "pk", "point__boundary", "point__hosting_service_id")
+        .order_by("pk")
+    )
+    for site_id, *beat in rows:
+        found[site_id].append(_Heartbeat(*beat))
+    return found
+
+
+def _of_best_boundary(beats: list[_Heartbeat]) -> tuple[str | None, list[int]]:
+    for boundary in _RANK:
+        channels = [beat.channel_id for beat in beats if beat.boundary == boundary]
+        if channels:
+            return boundary.value, channels
+    return None, []
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """
+    Seconds of a stretch of local days before and in service, as far as they are over.
+    """
+
+    before_s: int
+    in_service_s: int
+
+    @classmethod
+    def of(cls, site: Site, first: dt.date, end: dt.date, now: dt.datetime) -> _Stretch:
+        period = local_days(first, end, site.timezone)
+        # The hour that is running is not rolled up yet; it is not unknown either.
+        last = min(period.end, now.replace(minute=0, second=0, microsecond=0))
+        begin = min(max(period.start, service_start(site)), period.end)
+        return cls(
+            before_s=round((begin - period.start).total_seconds()),
+            in_service_s=max(0, round((last - begin).total_seconds())),
+        )
+
+    def uptime(self, channels: Sequence[tuple[int, int]]) -> Uptime:
+        """
+        Return the seconds from those known of each channel; several count one beside the other.
+        """
+        if not channels:
+            return Uptime(unknown_s=self.in_service_s, before_start_s=self.before_s)
+        return total(
+            Uptime(
+                up_s=up,
+                down_s=down,
+                unknown_s=max(0, self.in_service_s - up - down),
+                before_start_s=self.before_s,
+            )
+            for up, down in channels
+        )
+
+
+def _uptimes(
+    subjects: Sequence[tuple[int, Site, str | None, list[int]]],
+    *,
+    first: dt.date,
+    end: dt.date,
+    now: dt.datetime,
+) -> dict[int, SubjectUptime]:
+    rows = []
+    for _, site, _, channels in subjects:
+        period = local_days(first, end, site.timezone)
+        begin = max(period.start, service_start(site))
+        rows += [(channel, begin, min(period.end, now)) for channel in channels]
+    known: dict[int, tuple[int, int]] = {}
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_SECONDS, [list(column) for column in zip(*rows, strict=True)])
+            known = {channel: (up, down) for channel, up, down in cursor.fetchall()}
+    found = {}
+    for subject, site, boundary, channels in subjects:
+        stretch = _Stretch.of(site, first, end, now)
+        uptime = stretch.uptime([known.get(channel, (0, 0)) for channel in channels])
+        found[subject] = SubjectUptime(
+            uptime.up_s, uptime.down_s, uptime.unknown_s, uptime.before_start_s,
+            boundary=boundary,
+        )  # fmt: skip
+    return found
+
+
+def _seconds_by_day(
+    channels: list[int], *, site: Site, first: dt.date, end: dt.date, now: dt.datetime
+) -> dict[tuple[int, dt.date], tuple[int, int]]:
+    if not channels:
+        return {}
+    period = local_days(first, end, site.timezone)
+    begin = max(period.start, service_start(site))
+    with connection.cursor() as cursor:
+        cursor.execute(_SECONDS_BY_DAY, [site.timezone, channels, begin, min(period.end, now)])
+        return {(channel, day): (up, down) for channel, day, up, down in cursor.fetchall()}
+
+
+# A heartbeat's mean is its up share of the time it spoke for, which is its coverage. Days are
+# local days of the site, so whole ones serve.
+_UP_AND_DOWN = """
+  round(sum(r.mean * r.coverage * extract(epoch FROM r.end_at - r.start_at)))::bigint,
+  round(sum((1 - r.mean) * r.coverage * extract(epoch FROM r.end_at - r.start_at)))::bigint
+"""
+_SECONDS = f"""
+SELECT r.channel_id, {_UP_AND_DOWN}
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS s(channel_id, begins, ends)
+JOIN telemetry_rollup r ON r.channel_id = s.channel_id AND r.grain = 'day'
+  AND r.start_at >= s.begins AND r.start_at < s.ends
+WHERE r.mean IS NOT NULL GROUP BY 1
+"""  # noqa: S608 - the parts are constants of this module
+_SECONDS_BY_DAY = f"""
+SELECT r.channel_id, (r.start_at AT TIME ZONE %s)::date, {_UP_AND_DOWN}
+FROM telemetry_rollup r
+WHERE r.channel_id = ANY(%s) AND r.grain = 'day' AND r.start_at >= %s AND r.start_at < %s
+  AND r.mean IS NOT NULL
+GROUP BY 1, 2
+"""  # noqa: S608 - the parts are constants of this module
