@@ -139,8 +139,8 @@ def _heartbeats(viewer: Viewer, *, site_ids: Sequence[int]) -> defaultdict[int, 
         .values_list("point__site_id", "pk", "point__boundary", "point__hosting_service_id")
         .order_by("pk")
     )
-    for site_id, *beat in rows:
-        found[site_id].append(_Heartbeat(*beat))
+    for site_id, channel_id, boundary, service_id in rows:
+        found[site_id].append(_Heartbeat(channel_id, boundary, service_id))
     return found
 
 

@@ -6,7 +6,6 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 
 from sites.access import STRANGER, Kind, Role, Viewer
 from sites.domain import local_month
@@ -187,7 +186,7 @@ def test_customers_get_ratios_and_strangers_and_neighbours_nothing():
     assert public[site.pk].pue.numerator_kwh is None
 
 
-def test_many_sites_cost_what_one_costs(django_assert_num_queries: type[CaptureQueriesContext]):
+def test_many_sites_cost_what_one_costs(django_assert_num_queries):
     operator = factories.make_stakeholder()
     sites = [factories.make_site(operator=operator) for _ in range(12)]
     for site in sites:
