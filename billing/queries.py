@@ -11,8 +11,9 @@ from decimal import Decimal
 
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateRange
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
+from billing.domain import rating
 from billing.models import (
     BillingPeriod,
     BillingRun,
@@ -87,6 +88,47 @@ def invoice_details(*, viewer: Viewer) -> QuerySet[Invoice]:
         )
         .annotate(has_document=Exists(InvoiceDocument.objects.filter(invoice=OuterRef("pk"))))
     )  # fmt: skip
+
+
+def bills(
+    *, viewer: Viewer, search: str = "", year: int | None = None, building: int | None = None
+) -> QuerySet[Invoice]:
+    """
+    Return the issued invoices the viewer may see for heat, newest first, with `charged_kwh`:
+    the energy that the lines charge, None where they charge none.
+
+    :param building: the key of a delivery point
+    """
+    charged = (
+        InvoiceLine.objects.filter(invoice=OuterRef("pk"), charge=rating.ENERGY)
+        .values("invoice")
+        .annotate(kwh=Sum("quantity"))
+        .values("kwh")
+    )
+    rows = (
+        invoices(viewer=viewer, search=search, status=Invoice.Status.ISSUED, year=year)
+        .filter(contract__delivery_point__isnull=False)
+        .select_related("contract__site", "contract__delivery_point", "customer", "period")
+        .annotate(charged_kwh=Subquery(charged))
+    )
+    return rows if building is None else rows.filter(contract__delivery_point=building)
+
+
+def bill_a_year_before(*, viewer: Viewer, invoice: Invoice) -> Invoice | None:
+    """
+    Return the bill of the same building for the same month a year earlier, as `bills` does;
+    None where there is none or where one of the two is not for a whole month.
+    """
+    days = invoice.period.local_days
+    if days.lower.day != 1 or days.upper != _next_month(days.lower):
+        return None
+    first = days.lower.replace(year=days.lower.year - 1)
+    same = DateRange(first, _next_month(first))
+    return (
+        bills(viewer=viewer, building=invoice.contract.delivery_point_id)
+        .filter(period__local_days=same)
+        .first()
+    )
 
 
 def invoice_years(*, viewer: Viewer) -> list[int]:

@@ -36,7 +36,9 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("ops-invoices", gettext("Invoices")),
             ("ops-runs", gettext("Billing")),
         ],
-        Kind.PARTNER: [],
+        Kind.PARTNER: [
+            ("heat-bills", gettext("Bills")),
+        ],
         Kind.TENANT: [
             ("hosting-invoices", gettext("Invoices")),
         ],

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
 from billing import api as billing_api
-from portal.views import accounts, health, hosting_invoices, ops_billing, people, public
+from portal.views import accounts, health, heat_bills, hosting_invoices, ops_billing, people, public
 from sites import api as sites_api
 from telemetry import api as telemetry_api
 
@@ -33,6 +33,8 @@ urlpatterns = [
     path("ops/billing/<int:pk>/", ops_billing.run, name="ops-run"),
     path("ops/billing/<int:pk>/cancel/", ops_billing.cancel_run, name="ops-run-cancel"),
     path("ops/billing/<int:pk>/resume/", ops_billing.resume_run, name="ops-run-resume"),
+    path("heat/bills/", heat_bills.bills, name="heat-bills"),
+    path("heat/bills/<int:pk>/", heat_bills.bill, name="heat-bill"),
     path("hosting/invoices/", hosting_invoices.invoices, name="hosting-invoices"),
     path("hosting/invoices/<int:pk>/", hosting_invoices.invoice, name="hosting-invoice"),
     path("p/<slug:operator>/", public.operator, name="public-operator"),

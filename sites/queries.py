@@ -196,3 +196,14 @@ def public_heat_uses(*, site_id: int) -> list[tuple[str, int]]:
         .annotate(count=Count("pk"))
         .values_list("building_type", "count")
     )
+
+
+def buildings(*, viewer: Viewer) -> list[DeliveryPoint]:
+    """
+    Return the delivery points the viewer may see with their site and its operator, by name.
+    """
+    return list(
+        DeliveryPoint.objects.visible_to(viewer)
+        .select_related("site__operator", "partner")
+        .order_by("name", "pk")
+    )

@@ -14,21 +14,36 @@ from tests.factories_telemetry import LATER, csv_of, ingest_csv
 JANUARY = dt.date(2026, 1, 1)
 
 
+def meter_month(
+    channel: Channel,
+    month: dt.date,
+    *,
+    hours: int | None = None,
+    per_hour: str = "2.5",
+    register: str = "1000",
+) -> None:
+    """
+    Give the channel hourly readings of a local month, rising evenly from a register.
+    """
+    period = local_month(month.year, month.month, channel.site.timezone)
+    count = round(period.hours) if hours is None else hours
+    rows = [
+        (
+            channel.key,
+            (period.start + n * dt.timedelta(hours=1)).isoformat(),
+            str(Decimal(register) + n * Decimal(per_hour)),
+        )
+        for n in range(count + 1)
+    ]
+    ingest_csv(site=channel.site, body=csv_of(rows))
+    metering.roll_up_channel(channel_id=channel.pk, at=LATER)
+
+
 def meter_january(channel: Channel, *, hours: int = 744, per_hour: str = "2.5") -> None:
     """
     Give the channel hourly readings of January 2026, rising evenly.
     """
-    start = local_month(2026, 1, channel.site.timezone).start
-    rows = [
-        (
-            channel.key,
-            (start + n * dt.timedelta(hours=1)).isoformat(),
-            str(1000 + n * Decimal(per_hour)),
-        )
-        for n in range(hours + 1)
-    ]
-    ingest_csv(site=channel.site, body=csv_of(rows))
-    metering.roll_up_channel(channel_id=channel.pk, at=LATER)
+    meter_month(channel, JANUARY, hours=hours, per_hour=per_hour)
 
 
 def make_contract(channel: Channel, *, reference: str = "C-1", usage: bool = True) -> Contract:

@@ -37,6 +37,8 @@ ACCESS = {
     "api/v1/invoices/": (200, 200, 200, 200, 200, 403),
     "api/v1/invoices/<str:number>/pdf": (200, 404, 200, 404, 404, 403),
     "api/schema/": (200, 200, 200, 200, 200, 200),
+    "heat/bills/": (404, 404, 200, 200, 404, 302),
+    "heat/bills/<int:pk>/": (404, 404, 200, 404, 404, 302),
     "ops/invoices/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/": (200, 404, 404, 404, 404, 302),
     # These only take POST; the rows show who gets past the guard.

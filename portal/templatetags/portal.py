@@ -44,6 +44,28 @@ def number(value: Number | None, decimals: int = 0) -> str:
 
 
 @register.filter
+def quantity(value: Number | None) -> str:
+    """
+    Write a number with the decimals it has, at most three, so that it multiplies as printed.
+    """
+    if value is None:
+        return DASH
+    return numbers.format_decimal(value, format="#,##0.###", locale=_locale()).replace("-", "−")
+
+
+@register.filter
+def against(now: Decimal, then: Decimal) -> str:
+    """
+    Say in words how much more or less than another quantity, in whole per cent.
+    """
+    change = round((now - then) / then * 100)
+    if change == 0:
+        return gettext("about the same")
+    shown = numbers.format_percent(abs(change) / Decimal(100), format="#,##0%", locale=_locale())
+    return (gettext("%s more") if change > 0 else gettext("%s less")) % shown
+
+
+@register.filter
 def unit(value: Number | None, name: str) -> SafeString:
     """
     Write a whole number with its unit, muted: 17,772 kWh.
@@ -131,6 +153,14 @@ def clock(value: dt.datetime | None, zone: str) -> str:
     Write only the clock time of an instant in a zone: 10:15.
     """
     return DASH if value is None else f"{value.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+@register.filter
+def on_day(value: dt.datetime, zone: str) -> dt.date:
+    """
+    Return the day of an instant as lived in a zone.
+    """
+    return value.astimezone(ZoneInfo(zone)).date()
 
 
 @register.filter
