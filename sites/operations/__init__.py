@@ -1,5 +1,6 @@
 from sites.operations.accounts import UnknownTimezone, set_password, set_preferences
 from sites.operations.audit import record
+from sites.operations.parties import create_member, create_stakeholder
 from sites.operations.people import (
     AlreadyMember,
     InvitationExpired,
@@ -21,6 +22,7 @@ from sites.operations.people import (
     open_invitation,
     withdraw_invitation,
 )
+from sites.operations.places import add_delivery_point, add_hosting_service, create_site
 
 __all__ = [
     "AlreadyMember",
@@ -35,7 +37,12 @@ __all__ = [
     "UnknownTimezone",
     "accept_as_known_person",
     "accept_as_new_person",
+    "add_delivery_point",
+    "add_hosting_service",
     "change_role",
+    "create_member",
+    "create_site",
+    "create_stakeholder",
     "end_membership",
     "invitation_of_token",
     "invitation_to_send",

@@ -8,7 +8,8 @@ import secrets
 
 from django.db import transaction
 
-from sites.models import AuditEntry, Site
+from sites.models import Site
+from sites.operations import record
 from telemetry.models import Gateway
 
 
@@ -29,7 +30,7 @@ def create_gateway(
     gateway = Gateway.objects.create(
         site=site, name=name, token_hash=_hash(token), token_hint=token[:8], created_at=at
     )
-    AuditEntry.objects.create(
+    record(
         at=at, operator_id=site.operator_id, by_id=by_id, action="gateway created",
         subject=f"{site.slug}/{name}", after={"token_hint": gateway.token_hint},
     )  # fmt: skip
