@@ -9,6 +9,7 @@ known here counts as failed and is named.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 import sys
@@ -22,7 +23,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from billing.domain import money
-from telemetry.domain import units
+from telemetry.domain import carbon, kpi, registers, shares, units
 
 Inputs = dict[str, Any]
 
@@ -38,10 +39,8 @@ def _units(given: Inputs) -> dict[str, float]:
 
 
 def _shares(given: Inputs) -> dict[str, list[int]]:
-    parts = money.split(
-        Decimal(given["total_units"]) * money.CENT, [Decimal(w) for w in given["weights"]]
-    )
-    return {"units": [int(part / money.CENT) for part in parts]}
+    weights = [_decimal(weight) for weight in given["weights"]]
+    return {"units": shares.share_units(int(given["total_units"]), weights)}
 
 
 def _correction(given: Inputs) -> dict[str, float]:
@@ -52,11 +51,169 @@ def _correction(given: Inputs) -> dict[str, float]:
     }
 
 
+def _decimal(figure: float | str) -> Decimal:
+    return Decimal(str(figure))
+
+
+def _instant(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def _register(given: Inputs) -> dict[str, Any]:
+    case, delta = registers.step(
+        _decimal(given["r1_kWh"]),
+        _decimal(given["r2_kWh"]),
+        modulus=_decimal(given["modulus_kWh"]),
+        max_power_kw=_decimal(given["P_max_kW"]),
+        hours=_decimal(given["dt_h"]),
+        margin=_decimal(given["margin"]),
+    )
+    return {"case": case.value, "delta_kWh": float(delta)}
+
+
+def _replacement(given: Inputs) -> dict[str, float]:
+    found = registers.exchange(
+        old=(_decimal(given["old_start"]), _decimal(given["old_final"])),
+        new=(_decimal(given["new_install"]), _decimal(given["new_end"])),
+        gap_hours=_decimal(given["gap_h"]),
+        mean_kw_before=_decimal(given["prev_mean_kW"]),
+    )
+    return {
+        "measured_kWh": float(found.measured_kwh),
+        "estimated_kWh": float(found.estimated_kwh),
+        "total_kWh": float(found.total_kwh),
+    }
+
+
+def _pair(given: Inputs) -> tuple[tuple[dt.datetime, Decimal], tuple[dt.datetime, Decimal]]:
+    return (
+        (_instant(given["t1"]), _decimal(given["R1"])),
+        (_instant(given["t2"]), _decimal(given["R2"])),
+    )
+
+
+def _interpolate(given: Inputs) -> dict[str, list[float]]:
+    first, second = _pair(given)
+    # The times of day are of the first reading's date.
+    wanted = [
+        dt.datetime.combine(first[0].date(), dt.time.fromisoformat(at), tzinfo=first[0].tzinfo)
+        for at in given["at"]
+    ]
+    return {"R": [float(registers.register_at(at, first, second)) for at in wanted]}
+
+
+def _gap_split(given: Inputs) -> dict[str, dict[str, float]]:
+    return {"hours": {f"{at:%H}": float(kwh) for at, kwh in registers.hourly(*_pair(given))}}
+
+
+def _late(given: Inputs) -> dict[str, Any]:
+    start, end = registers.dirty_hours(_instant(given["prev"]), _instant(given["next"]))
+    return {
+        "dirty_from": f"{start:%Y-%m-%dT%H:%MZ}",
+        "dirty_to": f"{end:%Y-%m-%dT%H:%MZ}",
+        "hours": (end - start) // registers.HOUR,
+    }
+
+
+def _mean_temperature(given: Inputs) -> dict[str, float | None]:
+    volumes, temperatures = ([_decimal(figure) for figure in given[key]] for key in ("V", "t"))
+    weighted = registers.volume_weighted(volumes, temperatures)
+    plain = registers.volume_weighted([Decimal(1)] * len(temperatures), temperatures)
+    return {"t": _float(weighted), "arith_wrong": _float(plain)}
+
+
+def _float(figure: Decimal | None) -> float | None:
+    return None if figure is None else float(figure)
+
+
+def _year(numerator: Decimal, denominator: Decimal) -> list[kpi.Joint]:
+    return [kpi.Joint(numerator, denominator, measured_s=3600, expected_s=3600)]
+
+
+def _pue(given: Inputs) -> dict[str, float | None]:
+    facility, it = _decimal(given["E_DC_kWh"]), _decimal(given["E_IT_kWh"])
+    found = {"PUE": _float(kpi.pue(_year(facility, it)).value)}
+    if "E_upgrade_kWh" in given:
+        found["PUE_EnEfG"] = _float(kpi.pue_enefg(facility, _decimal(given["E_upgrade_kWh"]), it))
+    return found
+
+
+def _erf(given: Inputs) -> dict[str, float | None]:
+    facility, it, reused = (_decimal(given[key]) for key in ("E_DC_kWh", "E_IT_kWh", "E_REUSE_kWh"))
+    return {
+        "ERF": _float(kpi.erf(_year(reused, facility)).value),
+        "ERE": _float(kpi.divide(facility - reused, it)),
+    }
+
+
+def _coverage(given: Inputs) -> dict[str, Any]:
+    hours = list(zip(given["dc"], given["it"], strict=True))
+    both = [(_decimal(dc), _decimal(it)) for dc, it in hours if dc is not None and it is not None]
+    joint = kpi.Joint(
+        sum((dc for dc, _ in both), Decimal(0)),
+        sum((it for _, it in both), Decimal(0)),
+        measured_s=len(both) * 3600,
+        expected_s=len(hours) * 3600,
+    )
+    found = kpi.pue([joint])
+    apart = [sum(_decimal(v) for v in given[key] if v is not None) for key in ("dc", "it")]
+    return {
+        "PUE": _float(kpi.divide(joint.numerator_kwh, joint.denominator_kwh)),
+        "wrong": _float(kpi.divide(Decimal(apart[0]), Decimal(apart[1]))),
+        "coverage": float(found.coverage),
+        "publish": found.value is not None,
+    }
+
+
+def _portfolio(given: Inputs) -> dict[str, float | None]:
+    values, weights = ([_decimal(v) for v in given[key]] for key in ("PUE", "E_DC"))
+    return {"PUE": _float(kpi.weighted_mean(values, weights))}
+
+
+def _fuel_factors(given: Inputs) -> dict[str, float]:
+    return {
+        fuel: float(carbon.kg_per_kwh_of(_decimal(value))) for fuel, value in given["t_TJ"].items()
+    }
+
+
+def _scope2(given: Inputs) -> dict[str, float]:
+    purchased = _decimal(given["E_kWh"]) - _decimal(given["onsite_kWh"])
+    covered = [(_decimal(given["GO_kWh"]), _decimal(given["GO_EF"]))]
+    residual = _decimal(given["EF_residual_ILLUSTRATIVE"])
+    return {
+        "LB_kg": float(carbon.location_based(purchased, _decimal(given["EF_grid"]))),
+        "MB_kg": float(carbon.market_based(purchased, covered, residual)),
+    }
+
+
+def _tenants(given: Inputs) -> dict[str, dict[str, float]]:
+    # What the operator uses itself ("ops") is spread over the tenants.
+    used = {name: _decimal(kwh) for name, kwh in given["IT_kWh"].items() if name != "ops"}
+    parts = carbon.parts_of_tenants(used, _decimal(given["E_DC_kWh"]), _decimal(given["EF"]))
+    return {
+        "E": {name: float(part.facility_kwh) for name, part in parts.items()},
+        "kg": {name: float(part.kg) for name, part in parts.items()},
+    }
+
+
 # By the start of the id; the longest that fits is taken.
 FORMULAS: dict[str, Callable[[Inputs], Any]] = {
     "heat.units": _units,
+    "heat.register": _register,
+    "heat.replacement": _replacement,
     "alloc.largest_remainder": _shares,
     "vee.correction": _correction,
+    "vee.interpolate": _interpolate,
+    "rollup.gap_split": _gap_split,
+    "rollup.late": _late,
+    "rollup.volweighted_temp": _mean_temperature,
+    "kpi.pue": _pue,
+    "kpi.erf": _erf,
+    "kpi.coverage": _coverage,
+    "kpi.portfolio": _portfolio,
+    "co2.ef.ncv": _fuel_factors,
+    "co2.scope2": _scope2,
+    "co2.tenants": _tenants,
 }
 
 

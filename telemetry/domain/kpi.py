@@ -90,6 +90,14 @@ def pue(months: Iterable[Joint]) -> Ratio:
     return _implausible(found) if found.value is not None and found.value < 1 else found
 
 
+def pue_enefg(facility_kwh: Decimal, upgrade_kwh: Decimal, it_kwh: Decimal) -> Decimal | None:
+    """
+    Return the PUE of the German Energy Efficiency Act, section 11 (2), which leaves out the
+    electricity that lifts the waste heat to a usable temperature.
+    """
+    return divide(facility_kwh - upgrade_kwh, it_kwh)
+
+
 def erf(months: Iterable[Joint]) -> Ratio:
     """
     Return reused heat over facility energy; over 1 it is a fault of the data and not a figure.

@@ -1,0 +1,41 @@
+"""
+Reference data that every installation needs, from files with a source and licence per row.
+
+A file holds rows of one licence: share-alike data are not mixed with others.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+from telemetry import operations
+
+FOLDER = Path(__file__).resolve().parent / "data" / "reference"
+
+
+def load_emission_factors(*, at: dt.datetime) -> int:
+    """
+    Load the factors of all files; return how many were new.
+    """
+    rows = []
+    for path in sorted(FOLDER.glob("emission_factors*.csv")):
+        with path.open(newline="") as lines:
+            rows += [_factor(row) for row in csv.DictReader(lines)]
+    return operations.load_emission_factors(rows=rows, at=at)
+
+
+def _factor(row: dict[str, str]) -> operations.FactorRow:
+    return operations.FactorRow(
+        carrier=row["carrier"],
+        region=row["region"],
+        valid_from=dt.date.fromisoformat(row["valid_from"]),
+        valid_to=dt.date.fromisoformat(row["valid_to"]),
+        data_year=int(row["data_year"]),
+        kg_per_kwh=Decimal(row["kg_per_kwh"]),
+        basis=row["basis"],
+        source=row["source"],
+        licence=row["licence"],
+    )
