@@ -30,4 +30,8 @@ app.conf.beat_schedule = {
         "task": "billing.tasks.render_missing_documents",
         "schedule": 30.0,
     },
+    "send waiting invitations": {
+        "task": "portal.tasks.send_waiting_invitations",
+        "schedule": 300.0,
+    },
 }

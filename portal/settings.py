@@ -18,8 +18,9 @@ from pathlib import Path
 
 import dj_database_url
 import structlog
+from django.contrib.messages import constants as messages
 
-from portal import embedded
+from portal import embedded, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -111,6 +112,9 @@ TEMPLATES = [
     }
 ]
 
+# How long the link to set a new password works.
+PASSWORD_RESET_TIMEOUT = 3600
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -119,6 +123,14 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# The tones of notices in the stylesheet.
+MESSAGE_TAGS = {
+    messages.INFO: "info",
+    messages.SUCCESS: "ok",
+    messages.WARNING: "warn",
+    messages.ERROR: "bad",
+}
 
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", "English")]
@@ -155,6 +167,7 @@ EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = _flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "Warmgrid <no-reply@localhost>")
 
 REST_FRAMEWORK = {
@@ -212,6 +225,7 @@ LOGGING = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                logs.hide_tokens,
                 structlog.dev.ConsoleRenderer(colors=False)
                 if LOG_FORMAT == "console"
                 else structlog.processors.JSONRenderer(),

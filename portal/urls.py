@@ -7,7 +7,17 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
 from billing import api as billing_api
-from portal.views import accounts, health, heat_bills, hosting_invoices, ops_billing, people, public
+from portal.views import (
+    accounts,
+    health,
+    heat_bills,
+    hosting_invoices,
+    invitations,
+    ops_billing,
+    passwords,
+    people,
+    public,
+)
 from sites import api as sites_api
 from telemetry import api as telemetry_api
 
@@ -19,7 +29,22 @@ urlpatterns = [
     path("settings/", accounts.personal_settings, name="settings"),
     path("settings/theme/", accounts.set_theme, name="set-theme"),
     path("settings/density/", accounts.set_density, name="set-density"),
+    path("settings/password/", passwords.change, name="password-change"),
+    path("password-reset/", passwords.Forgotten.as_view(), name="password-reset"),
+    path("password-reset/sent/", passwords.ForgottenSent.as_view(), name="password-reset-sent"),
+    path("password-reset/done/", passwords.Done.as_view(), name="password-reset-done"),
+    path(
+        "password-reset/<str:uidb64>/<str:token>/",
+        passwords.New.as_view(),
+        name="password-reset-new",
+    ),
+    path("invitations/accept/", invitations.accept, name="invitation-accept"),
+    path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("people/", people.people, name="people"),
+    path("people/of/<int:stakeholder_id>/", people.people, name="people-of"),
+    path("people/<int:pk>/", people.person, name="person"),
+    path("people/<int:pk>/end/", people.end, name="person-end"),
+    path("people/invitations/<int:pk>/withdraw/", people.withdraw, name="invitation-withdraw"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/readings", telemetry_api.Readings.as_view(), name="readings"),

@@ -137,12 +137,15 @@ def invitations(*, viewer: Viewer) -> QuerySet[Invitation]:
     return rows.select_related("stakeholder", "invited_by").order_by("-created_at", "-pk")
 
 
-def invitations_to_send(*, at: dt.datetime, limit: int) -> list[int]:
+def invitations_to_send(*, made_before: dt.datetime, at: dt.datetime, limit: int) -> list[int]:
     """
-    Return the keys of invitations that wait to be e-mailed, oldest first.
+    Return the keys of open invitations that were to be e-mailed and were not, oldest first.
     """
     waiting = Invitation.objects.filter(
-        sent_at__isnull=True, accepted_at__isnull=True, expires_at__gt=at
+        sent_at__isnull=True,
+        accepted_at__isnull=True,
+        created_at__lt=made_before,
+        expires_at__gt=at,
     )
     return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
 

@@ -3,11 +3,20 @@ Makes rows for tests: functions with defaults, no fixtures.
 """
 
 import datetime as dt
+import hashlib
 import itertools
 from decimal import Decimal
 
 from sites.access import Kind, Role
-from sites.models import DeliveryPoint, HostingService, Membership, Site, Stakeholder, User
+from sites.models import (
+    DeliveryPoint,
+    HostingService,
+    Invitation,
+    Membership,
+    Site,
+    Stakeholder,
+    User,
+)
 
 _count = itertools.count(1)
 
@@ -35,6 +44,21 @@ def make_user(*, stakeholder: Stakeholder | None = None, role: Role = Role.ADMIN
     if stakeholder is not None:
         Membership.objects.create(user=user, stakeholder=stakeholder, role=role, created_at=NOON)
     return user
+
+
+def make_invitation(*, stakeholder: Stakeholder, token: str) -> Invitation:
+    """
+    Make an invitation that can be accepted today.
+    """
+    now = dt.datetime.now(dt.UTC)
+    return Invitation.objects.create(
+        stakeholder=stakeholder,
+        email=f"person{next(_count)}@example.org",
+        role=Role.VIEWER,
+        token_hash=hashlib.sha256(token.encode()).digest(),
+        created_at=now,
+        expires_at=now + dt.timedelta(days=7),
+    )
 
 
 def make_site(*, operator: Stakeholder | None = None, timezone: str = "Europe/Berlin") -> Site:

@@ -10,12 +10,14 @@ from django.urls import get_resolver
 
 from billing import operations
 from billing.models import BillingRun, Invoice
-from sites.models import Stakeholder
+from sites.models import Invitation, Membership, Stakeholder
 from tests import factories
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel
 
 AUDIENCES = ["operator", "other operator", "partner", "neighbour", "tenant", "stranger"]
+
+INVITED = "the-token-of-an-invitation"
 
 # The invoice in the routes is the partner's.
 ACCESS = {
@@ -28,7 +30,21 @@ ACCESS = {
     "settings/": (200, 200, 200, 200, 200, 302),
     "settings/theme/": (405, 405, 405, 405, 405, 405),
     "settings/density/": (405, 405, 405, 405, 405, 405),
+    "settings/password/": (200, 200, 200, 200, 200, 302),
+    "password-reset/": (200, 200, 200, 200, 200, 200),
+    "password-reset/sent/": (200, 200, 200, 200, 200, 200),
+    "password-reset/done/": (200, 200, 200, 200, 200, 200),
+    # A made-up link gets a page that says so.
+    "password-reset/<str:uidb64>/<str:token>/": (200, 200, 200, 200, 200, 200),
+    # Only who has opened an invitation's link can accept it; the link leads there.
+    "invitations/accept/": (404, 404, 404, 404, 404, 404),
+    "invitations/<str:token>/": (302, 302, 302, 302, 302, 302),
     "people/": (200, 200, 200, 200, 200, 302),
+    # The people are the partner's; its operator may help them.
+    "people/of/<int:stakeholder_id>/": (200, 404, 200, 404, 404, 302),
+    "people/<int:pk>/": (200, 404, 200, 404, 404, 302),
+    "people/<int:pk>/end/": (200, 404, 200, 404, 404, 302),
+    "people/invitations/<int:pk>/withdraw/": (405, 405, 405, 405, 405, 302),
     "healthz": (200, 200, 200, 200, 200, 200),
     "readyz": (200, 200, 200, 200, 200, 200),
     # Only gateways' tokens count here; a signed-in person is nobody.
@@ -66,6 +82,13 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = route.replace("<str:number>", invoice.number)
     filled = filled.replace("ops/billing/<int:pk>", f"ops/billing/{run.pk}")
     filled = filled.replace("invoices/<int:pk>", f"invoices/{invoice.pk}")
+    invited = Invitation.objects.get()
+    member = Membership.objects.filter(stakeholder=invited.stakeholder).earliest("pk")
+    filled = filled.replace("people/<int:pk>", f"people/{member.pk}")
+    filled = filled.replace("people/invitations/<int:pk>", f"people/invitations/{invited.pk}")
+    filled = filled.replace("<int:stakeholder_id>", str(invited.stakeholder_id))
+    filled = filled.replace("invitations/<str:token>", f"invitations/{INVITED}")
+    filled = filled.replace("<str:uidb64>/<str:token>", "Mg/nothing")
     site = invoice.contract.site
     filled = filled.replace("<slug:operator>", site.operator.slug)
     filled = filled.replace("<slug:site>", site.slug)
@@ -87,6 +110,8 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     operations.start_run(
         operator_id=site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )
+    factories.make_user(stakeholder=contract.customer)
+    factories.make_invitation(stakeholder=contract.customer, token=INVITED)
     return {
         "operator": site.operator,
         "other operator": factories.make_stakeholder(),

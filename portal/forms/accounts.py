@@ -8,12 +8,19 @@ import zoneinfo
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth import get_user_model, password_validation
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+    PasswordChangeForm,
+    PasswordResetForm,
+    SetPasswordForm,
+)
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from portal import limits
 from portal.context import DENSITIES, THEMES
+from sites.access import ROLES_OF, Kind, Role
 
 
 class SignInForm(AuthenticationForm):
@@ -50,6 +57,137 @@ class SignInForm(AuthenticationForm):
         cleaned = super().clean()
         limits.SIGN_IN.forget(self.request, address)
         return cleaned
+
+
+PASSWORD_HINT = _("At least 10 characters. Several words in a row are easy to remember.")
+
+
+class ForgottenPasswordForm(PasswordResetForm):
+    """
+    Asks where to send the link.
+    """
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """
+    A new password, twice.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _label_passwords(self)
+
+
+class ChangePasswordForm(PasswordChangeForm):
+    """
+    The present password and a new one, twice.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].label = _("Your present password")
+        _label_passwords(self)
+
+
+def _label_passwords(form: forms.Form) -> None:
+    form.fields["new_password1"].label = _("New password")
+    form.fields["new_password1"].help_text = PASSWORD_HINT
+    form.fields["new_password2"].label = _("New password again")
+    form.fields["new_password2"].help_text = ""
+
+
+class NewPersonForm(forms.Form):
+    """
+    Name and password of somebody who was invited.
+    """
+
+    name = forms.CharField(
+        label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        help_text=PASSWORD_HINT,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label=_("Password again"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        password = given.get("password")
+        if password and given.get("again") and password != given["again"]:
+            self.add_error("again", _("The two passwords are not the same."))
+        elif password:
+            person = get_user_model()(email=self.email, name=given.get("name", ""))
+            try:
+                password_validation.validate_password(password, person)
+            except ValidationError as weak:
+                self.add_error("password", weak)
+        return given
+
+
+_ROLE_HINTS = {
+    Role.ADMIN: _("Administrator: everything, and who takes part"),
+    Role.STAFF: _("Staff: sites, meters and readings"),
+    Role.BILLING: _("Billing: contracts, runs and invoices"),
+    Role.VIEWER: _("Viewer: reads everything, changes nothing"),
+}
+
+
+def _roles(kind: Kind) -> list[tuple[str, Any]]:
+    return [(role.value, hint) for role, hint in _ROLE_HINTS.items() if role in ROLES_OF[kind]]
+
+
+class RoleForm(forms.Form):
+    """
+    A role that organisations of the kind have.
+    """
+
+    role = forms.TypedChoiceField(label=_("Role"), coerce=Role)
+
+    def __init__(self, *args: Any, kind: Kind, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["role"]
+        field.choices = _roles(kind)
+
+
+class InviteForm(RoleForm):
+    """
+    Whom to invite, as what.
+    """
+
+    email = forms.EmailField(label=_("E-mail address"), max_length=254)
+    field_order = ["email", "role"]
+
+
+class PeopleFilter(forms.Form):
+    """
+    Search in a list of people.
+    """
+
+    search = forms.CharField(
+        label=_("Search"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, e-mail address")}),
+    )
+
+    def chosen(self) -> str:
+        return self.cleaned_data["search"] if self.is_valid() else ""
 
 
 def _zones() -> list[tuple[str, str]]:

@@ -279,8 +279,12 @@ def test_an_invitation_waits_to_be_sent_once():
     sent, _ = _invite(admin, operator, email="b@example.org")
     operations.mark_invitation_sent(invitation_id=sent.pk, at=AT)
 
-    assert queries.invitations_to_send(at=AT, limit=9) == [waiting.pk]
-    assert queries.invitations_to_send(at=AT + dt.timedelta(days=7), limit=9) == []
+    def left(made_before: dt.datetime, at: dt.datetime) -> list[int]:
+        return queries.invitations_to_send(made_before=made_before, at=at, limit=9)
+
+    assert left(LATER, LATER) == [waiting.pk]
+    assert left(AT, LATER) == []
+    assert left(LATER, AT + dt.timedelta(days=7)) == []
     assert operations.invitation_to_send(invitation_id=sent.pk, at=AT) is None
 
 

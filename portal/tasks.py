@@ -1,0 +1,80 @@
+"""
+E-mails of accounts. Their messages in the queue carry keys of rows, never a token.
+"""
+
+import datetime as dt
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from sites import operations, queries
+
+logger = structlog.get_logger(__name__)
+
+# The task sent with an invitation has had its chance by then.
+OVERDUE = dt.timedelta(minutes=2)
+
+
+def _send(letter: str, *, to: str, context: dict[str, Any]) -> None:
+    subject = render_to_string(f"accounts/mail/{letter}_subject.txt", context)
+    body = render_to_string(f"accounts/mail/{letter}.txt", context)
+    # A subject is one line, whatever stands in the names.
+    send_mail(" ".join(subject.split()), body, None, [to])
+
+
+@shared_task
+def send_invitation(*, invitation_id: int, **kwargs: Any) -> None:
+    """
+    E-mail an invitation; one that was sent, accepted or withdrawn is left alone. Where the mail
+    server refuses, the sweep below tries again.
+    """
+    due = operations.invitation_to_send(invitation_id=invitation_id, at=timezone.now())
+    if due is None:
+        return
+    invitation, token = due
+    organisation = invitation.stakeholder
+    _send(
+        "invitation",
+        to=invitation.email,
+        context={
+            "invitation": invitation,
+            "operator": organisation.operator or organisation,
+            "link": settings.BASE_URL + reverse("invitation", args=[token]),
+        },
+    )
+    operations.mark_invitation_sent(invitation_id=invitation_id, at=timezone.now())
+    logger.info("invitation sent", invitation_id=invitation_id)
+
+
+@shared_task
+def send_waiting_invitations(**kwargs: Any) -> None:
+    """
+    Send a task for each invitation whose e-mail got lost on the way.
+    """
+    now = timezone.now()
+    for key in queries.invitations_to_send(made_before=now - OVERDUE, at=now, limit=100):
+        send_invitation.delay(invitation_id=key)
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=30, max_retries=5)
+def send_password_reset(*, user_id: int, **kwargs: Any) -> None:
+    """
+    E-mail a link to set a new password; a second one does no harm, both work until one is used.
+    """
+    user = queries.account(user_id=user_id)
+    if user is None:
+        return
+    parts = [urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)]
+    link = settings.BASE_URL + reverse("password-reset-new", args=parts)
+    minutes = settings.PASSWORD_RESET_TIMEOUT // 60
+    _send("password_reset", to=user.email, context={"user": user, "link": link, "minutes": minutes})
+    logger.info("password reset sent", user_id=user_id)
