@@ -33,6 +33,7 @@ class NavItem:
 def _places(kind: Kind) -> list[tuple[str, str]]:
     return {
         Kind.OPERATOR: [
+            ("ops-fleet", gettext("Sites")),
             ("ops-invoices", gettext("Invoices")),
             ("ops-runs", gettext("Billing")),
         ],

@@ -164,15 +164,16 @@ def account(*, user_id: int) -> User | None:
     return User.objects.filter(pk=user_id, is_active=True).first()
 
 
-def hosting_services(*, viewer: Viewer) -> list[HostingService]:
+def hosting_services(*, viewer: Viewer, site_id: int | None = None) -> list[HostingService]:
     """
     Return what is hosted at the viewer's sites, or by the viewer, by site and name.
     """
-    return list(
+    rows = (
         HostingService.objects.visible_to(viewer)
         .select_related("site__operator", "tenant")
         .order_by("site__name", "name", "pk")
     )
+    return list(rows if site_id is None else rows.filter(site_id=site_id))
 
 
 def public_sites(*, operator_slug: str) -> QuerySet[Site]:
@@ -201,12 +202,25 @@ def public_heat_uses(*, site_id: int) -> list[tuple[str, int]]:
     )
 
 
-def buildings(*, viewer: Viewer) -> list[DeliveryPoint]:
+def buildings(*, viewer: Viewer, site_id: int | None = None) -> list[DeliveryPoint]:
     """
     Return the delivery points the viewer may see with their site and its operator, by name.
     """
-    return list(
+    rows = (
         DeliveryPoint.objects.visible_to(viewer)
         .select_related("site__operator", "partner")
         .order_by("name", "pk")
+    )
+    return list(rows if site_id is None else rows.filter(site_id=site_id))
+
+
+def countries(*, viewer: Viewer) -> list[str]:
+    """
+    Return the codes of the countries in which the viewer sees sites.
+    """
+    return list(
+        Site.objects.visible_to(viewer)
+        .order_by("country")
+        .values_list("country", flat=True)
+        .distinct()
     )

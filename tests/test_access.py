@@ -11,6 +11,7 @@ from django.urls import get_resolver
 from billing import operations
 from billing.models import BillingRun, Invoice
 from sites.models import Invitation, Membership, Stakeholder
+from telemetry.models import MeteringPoint
 from tests import factories
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel
@@ -55,6 +56,11 @@ ACCESS = {
     "api/schema/": (200, 200, 200, 200, 200, 200),
     "heat/bills/": (404, 404, 200, 200, 404, 302),
     "heat/bills/<int:pk>/": (404, 404, 200, 404, 404, 302),
+    "ops/": (200, 200, 404, 404, 404, 302),
+    "ops/sites/<slug:slug>/": (200, 404, 404, 404, 404, 302),
+    "ops/points/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/points/<int:pk>/series.json": (200, 404, 404, 404, 404, 302),
+    "ops/points/<int:pk>/readings/": (200, 404, 404, 404, 404, 302),
     "ops/invoices/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/": (200, 404, 404, 404, 404, 302),
     # These only take POST; the rows show who gets past the guard.
@@ -92,6 +98,8 @@ def _address(route: str, invoice: Invoice) -> str:
     site = invoice.contract.site
     filled = filled.replace("<slug:operator>", site.operator.slug)
     filled = filled.replace("<slug:site>", site.slug)
+    filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
+    filled = filled.replace("points/<int:pk>", f"points/{MeteringPoint.objects.get().pk}")
     filled = filled.replace("bills/<int:pk>", f"bills/{invoice.pk}")
     assert "<" not in filled, f"say in _address what stands for {route}"
     return f"/{filled}"

@@ -7,7 +7,9 @@ Missing is a dash, never a zero. A number and its unit stand together by a no-br
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
@@ -148,6 +150,14 @@ def local(value: dt.datetime | None, zone: str) -> str:
 
 
 @register.filter
+def local_day(value: dt.datetime | None, zone: str) -> str:
+    """
+    Write the local date of an instant: 24 Nov 2026.
+    """
+    return DASH if value is None else day(value.astimezone(ZoneInfo(zone)).date(), "medium")
+
+
+@register.filter
 def clock(value: dt.datetime | None, zone: str) -> str:
     """
     Write only the clock time of an instant in a zone: 10:15.
@@ -169,6 +179,22 @@ def last_day(end: dt.date) -> dt.date:
     Return the last day of a half-open span of days, for readers.
     """
     return end - dt.timedelta(days=1)
+
+
+@register.filter
+def minutes(seconds: int) -> str:
+    """
+    Write seconds as whole minutes: 129,180.
+    """
+    return number(Decimal(seconds) / 60)
+
+
+@register.filter
+def item(rows: Mapping[Any, Any], key: Any) -> Any:
+    """
+    Return what a mapping holds for a key, None where it holds nothing.
+    """
+    return rows.get(key)
 
 
 @register.filter

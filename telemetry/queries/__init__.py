@@ -18,7 +18,14 @@ from telemetry.queries.figures import (
     public_site_figures,
     site_figures,
 )
-from telemetry.queries.metering import channels, gateways, installations, points, readings
+from telemetry.queries.metering import (
+    channels,
+    gateways,
+    installations,
+    newest_hours,
+    points,
+    readings_of,
+)
 from telemetry.queries.readings import Problem, problems_of_batch
 from telemetry.queries.rollups import ReadingMissing, channels_to_roll_up, energy_over
 from telemetry.queries.series import (
@@ -71,11 +78,12 @@ __all__ = [
     "last_values",
     "metered_energy",
     "monthly_energy",
+    "newest_hours",
     "point_of_channel",
     "points",
     "problems_of_batch",
     "public_site_figures",
-    "readings",
+    "readings_of",
     "service_availability",
     "site_figures",
     "site_states",

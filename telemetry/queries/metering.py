@@ -4,8 +4,10 @@ Reads of metering points, meters and gateways.
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from sites.access import Viewer
@@ -34,7 +36,9 @@ def points(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[MeteringPo
     return rows if site_id is None else rows.filter(site_id=site_id)
 
 
-def channels(*, viewer: Viewer, point_id: int | None = None) -> QuerySet[Channel]:
+def channels(
+    *, viewer: Viewer, point_id: int | None = None, site_id: int | None = None
+) -> QuerySet[Channel]:
     """
     Return the channels the viewer may see, each with the last rolled-up hour that has readings
     (`last_hour`).
@@ -46,7 +50,21 @@ def channels(*, viewer: Viewer, point_id: int | None = None) -> QuerySet[Channel
         .annotate(last_hour=Subquery(hours.order_by("-start_at").values("start_at")[:1]))
         .order_by("point_id", "quantity")
     )
+    if site_id is not None:
+        rows = rows.filter(site_id=site_id)
     return rows if point_id is None else rows.filter(point_id=point_id)
+
+
+def newest_hours(*, viewer: Viewer, site_id: int) -> dict[int, dt.datetime]:
+    """
+    Return for each point of a site the newest hour with readings on any of its channels;
+    points without any are absent.
+    """
+    hours = Rollup.objects.visible_to(viewer).filter(
+        channel__site_id=site_id, grain=Rollup.Grain.HOUR, samples__gt=0
+    )
+    newest = hours.values_list("channel__point_id").annotate(newest=Max("start_at"))
+    return dict(newest)
 
 
 def installations(*, viewer: Viewer, point_id: int) -> QuerySet[Installation]:
@@ -61,7 +79,7 @@ def installations(*, viewer: Viewer, point_id: int) -> QuerySet[Installation]:
     )
 
 
-def readings(*, viewer: Viewer, channel_id: int) -> QuerySet[Reading]:
+def readings_of(*, viewer: Viewer, channel_id: int) -> QuerySet[Reading]:
     """
     Return the readings of a channel the viewer may see, newest first.
     """

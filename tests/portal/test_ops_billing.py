@@ -79,7 +79,7 @@ def test_an_invoice_shows_amount_registers_and_fingerprint(
     _sign_in(client, invoice.contract)
     client.get(f"/ops/invoices/{invoice.pk}/")
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         page = client.get(f"/ops/invoices/{invoice.pk}/").content.decode()
 
     evidence = invoice.lines.get(charge="energy").evidence.get()

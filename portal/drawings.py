@@ -1,0 +1,88 @@
+"""
+Figures of the queries as drawings, the same on every audience's pages.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import partial
+
+from django.utils.translation import gettext, ngettext
+
+from portal import charts
+from portal.templatetags import portal as words
+from telemetry.queries import MonthEnergy, UptimeDay
+
+
+def first_of_month(day: dt.date, *, back: int = 0) -> dt.date:
+    """
+    Return the first day of the month so many months before the one of `day`.
+    """
+    count = day.year * 12 + day.month - 1 - back
+    return dt.date(count // 12, count % 12 + 1, 1)
+
+
+def month_drawing(
+    months: Sequence[MonthEnergy], *, tone: str = "heat", running: dt.date | None = None
+) -> charts.Chart:
+    """
+    Draw months as bars in MWh or, where all are small, kWh. `running` is the month that is not
+    over; its bar says so.
+    """
+    largest = max((month.kwh for month in months if month.kwh is not None), default=0)
+    unit, divisor, decimals = ("MWh", 1000, 1) if largest >= 10_000 else ("kWh", 1, 0)
+    bars = [
+        charts.Bar(
+            label=words.month(month.month, "short"),
+            value=None if month.kwh is None else month.kwh / divisor,
+            estimated=0,
+            title=_month_title(month, running),
+        )
+        for month in months
+    ]
+    return charts.month_bars(
+        bars,
+        unit=unit,
+        number=partial(words.number, decimals=decimals),
+        tone=tone,
+        no_data=gettext("no data"),
+    )
+
+
+def _month_title(month: MonthEnergy, running: dt.date | None) -> str:
+    name = words.month(month.month)
+    if month.kwh is None:
+        return gettext("%s: no data") % name
+    text = f"{name}: {words.number(month.kwh)}{words.NBSP}kWh"
+    return gettext("%s so far") % text if month.month == running else text
+
+
+def uptime_drawing(days: Sequence[UptimeDay]) -> charts.Chart:
+    """
+    Draw days as an uptime strip; the last is today. What is not known is hatched, never up.
+    """
+    cells = [
+        charts.UptimeDay(
+            minutes=(day.up_s + day.down_s + day.unknown_s) / 60,
+            lost=day.down_s / 60,
+            unknown=day.unknown_s / 60,
+            started=not day.before_start,
+            today=day is days[-1],
+            title=_uptime_title(day),
+        )
+        for day in days
+    ]
+    return charts.uptime_strip(cells)
+
+
+def _uptime_title(day: UptimeDay) -> str:
+    name = words.day(day.day, "medium")
+    if day.before_start:
+        return gettext("%s: not started") % name
+    if day.share is None:
+        return gettext("%s: no data") % name
+    minutes = round(day.down_s / 60)
+    if not minutes:
+        return gettext("%s: no minute lost") % name
+    return name + ": " + ngettext("%s minute lost", "%s minutes lost", minutes) % minutes

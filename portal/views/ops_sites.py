@@ -1,0 +1,204 @@
+"""
+The operator's sites: all of them with their state, and one of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from billing import queries as billing
+from portal.drawings import first_of_month, month_drawing, uptime_drawing
+from portal.forms.sites import SiteFilter
+from portal.views.base import PortalRequest, for_kind
+from portal.views.lists import Column, csv_answer, listing
+from sites import queries
+from sites.access import Kind
+from telemetry import queries as telemetry
+
+# Worst first: what needs a person stands on top.
+_NEED = {"no_data": 0, "idle": 1, "delivering": 2, "not_started": 3}
+UPTIME_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    """
+    One site of the fleet and what it does now.
+    """
+
+    site: Any
+    state: telemetry.SiteState
+
+
+def _columns() -> Sequence[Column[FleetRow]]:
+    return [
+        Column("site", gettext("Site"), ("site",), lambda r: r.site.name),
+        Column("town", value=lambda r: r.site.town),
+        Column("country", value=lambda r: r.site.country),
+        Column("state", gettext("Now"), ("state",), lambda r: str(r.state.state)),
+        Column("heat_kw", gettext("Heat, kW"), ("heat",), lambda r: r.state.heat_kw, numeric=True),
+        Column(
+            "supply_c", gettext("Supply, °C"), ("supply",), lambda r: r.state.supply_c,
+            numeric=True,
+        ),
+        Column("uptime", gettext("Uptime, 90 days"), numeric=True),
+        Column("erf", gettext("ERF, 12 months"), numeric=True),
+        Column(
+            "last_reading", gettext("Last reading"), ("seen",),
+            lambda r: r.state.last_reading_at and r.state.last_reading_at.isoformat(),
+        ),
+    ]  # fmt: skip
+
+
+_SORTS: dict[str, Callable[[FleetRow], Any]] = {
+    "site": lambda row: row.site.name.lower(),
+    "state": lambda row: (_NEED[row.state.state], row.site.name.lower()),
+    "heat_kw": lambda row: row.state.heat_kw,
+    "supply_c": lambda row: row.state.supply_c,
+    "last_reading": lambda row: row.state.last_reading_at,
+}
+
+
+def _sorted(rows: list[FleetRow], sort: str) -> list[FleetRow]:
+    key = _SORTS.get(sort.removeprefix("-"), _SORTS["state"])
+    known = [row for row in rows if key(row) is not None]
+    unknown = [row for row in rows if key(row) is None]
+    # Sites without the figure stand last in either direction.
+    return sorted(known, key=key, reverse=sort.startswith("-")) + unknown
+
+
+@for_kind(Kind.OPERATOR)
+def fleet(request: PortalRequest) -> HttpResponseBase:
+    """
+    All sites of the operator, those that need a person first.
+    """
+    now = timezone.now()
+    form = SiteFilter(request.GET, viewer=request.viewer)
+    chosen = form.chosen()
+    state = chosen.pop("state", "")
+    states = telemetry.site_states(viewer=request.viewer, now=now)
+    every = [
+        FleetRow(site=site, state=states[site.pk])
+        for site in queries.sites(viewer=request.viewer, **chosen)
+    ]
+    rows = _sorted(
+        [row for row in every if not state or row.state.state == state],
+        request.GET.get("sort", ""),
+    )
+    columns = _columns()
+    if request.GET.get("format") == "csv":
+        return csv_answer(rows, columns, filename="sites.csv")
+    shown = listing(request, rows, columns, default_sort="state")
+    context: dict[str, Any] = {
+        "form": form,
+        "listing": shown,
+        "filtered": bool(form.chosen()),
+        **_beside(request, [row.site for row in shown.page], now),
+    }
+    if request.htmx:
+        return render(request, "ops/_fleet_rows.html", context)
+    context |= _headline(request, states, now)
+    return render(request, "ops/fleet.html", context)
+
+
+def _beside(request: PortalRequest, sites: Sequence[Any], now: dt.datetime) -> dict[str, Any]:
+    # Only for the sites on the page, in the same few queries however many there are.
+    ids = [site.pk for site in sites]
+    today = now.date()
+    uptime = telemetry.availability(
+        viewer=request.viewer, site_ids=ids, now=now,
+        first=today - dt.timedelta(days=UPTIME_DAYS - 1), end=today + dt.timedelta(days=1),
+    )  # fmt: skip
+    figures = telemetry.site_figures(
+        viewer=request.viewer, site_ids=ids,
+        first_month=first_of_month(today, back=12), last_month=first_of_month(today, back=1),
+    )  # fmt: skip
+    return {"uptime": uptime, "figures": figures}
+
+
+def _headline(
+    request: PortalRequest, states: dict[int, telemetry.SiteState], now: dt.datetime
+) -> dict[str, Any]:
+    last, running = first_of_month(now.date(), back=1), first_of_month(now.date())
+    heat = telemetry.boundary_energy(
+        viewer=request.viewer, site_ids=list(states), boundary="heat_handoff",
+        first_month=last, last_month=running,
+    )  # fmt: skip
+    known = [s.heat_kw for s in states.values() if s.heat_kw is not None]
+    due = dict(billing.months_due(viewer=request.viewer, before=running))
+    return {
+        "sites": len(states),
+        "needing": sum(s.state == "no_data" for s in states.values()),
+        "delivering": sum(s.state == "delivering" for s in states.values()),
+        "heat_kw": sum(known, Decimal(0)) if known else None,
+        "last_month": heat[0],
+        "running_month": heat[-1],
+        "due": due.get(last, 0),
+        "newest": max(
+            (s.last_reading_at for s in states.values() if s.last_reading_at), default=None
+        ),
+    }
+
+
+@for_kind(Kind.OPERATOR)
+def site(request: PortalRequest, slug: str) -> HttpResponseBase:
+    """
+    One site: what it does now, its year, its availability and what is measured where.
+    """
+    shown = get_object_or_404(queries.sites(viewer=request.viewer), slug=slug)
+    now = timezone.now()
+    today = now.astimezone(ZoneInfo(shown.timezone)).date()
+    running = first_of_month(today)
+    months = telemetry.boundary_energy(
+        viewer=request.viewer, site_ids=[shown.pk], boundary="heat_handoff",
+        first_month=first_of_month(today, back=12), last_month=running,
+    )  # fmt: skip
+    if request.GET.get("format") == "csv":
+        return csv_answer(months, _month_columns(), filename=f"{shown.slug}-heat.csv")
+    states = telemetry.site_states(viewer=request.viewer, now=now, site_ids=[shown.pk])
+    days = telemetry.uptime_days(viewer=request.viewer, site_id=shown.pk, now=now)
+    figures = telemetry.site_figures(
+        viewer=request.viewer, site_ids=[shown.pk],
+        first_month=first_of_month(today, back=12), last_month=first_of_month(today, back=1),
+    )  # fmt: skip
+    uptime = telemetry.availability(
+        viewer=request.viewer, site_ids=[shown.pk], now=now,
+        first=today - dt.timedelta(days=UPTIME_DAYS - 1), end=today + dt.timedelta(days=1),
+    )[shown.pk]  # fmt: skip
+    points = telemetry.points(viewer=request.viewer, site_id=shown.pk)
+    newest = telemetry.newest_hours(viewer=request.viewer, site_id=shown.pk)
+    context = {
+        "site": shown,
+        "state": states[shown.pk],
+        "figures": figures[shown.pk],
+        "months": months,
+        "running": running,
+        "heat_chart": month_drawing(months, running=running),
+        "days": days,
+        "uptime": uptime,
+        "strip": uptime_drawing(days) if uptime.boundary else None,
+        "points": [(point, newest.get(point.pk)) for point in points],
+        "deliveries": queries.buildings(viewer=request.viewer, site_id=shown.pk),
+        "services": queries.hosting_services(viewer=request.viewer, site_id=shown.pk),
+        "gateways": telemetry.gateways(viewer=request.viewer, site_id=shown.pk),
+    }  # fmt: skip
+    return render(request, "ops/site.html", context)
+
+
+def _month_columns() -> Sequence[Column[Any]]:
+    return [
+        Column("month", value=lambda m: m.month),
+        Column("heat_kwh", value=lambda m: m.kwh),
+        Column("coverage", value=lambda m: m.coverage),
+        Column("quality", value=lambda m: m.quality),
+    ]
