@@ -30,7 +30,8 @@ class SignInForm(AuthenticationForm):
 
     username = forms.EmailField(
         label=_("E-mail address"),
-        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+        # No autofocus: after a mistake the summary of it takes the focus.
+        widget=forms.EmailInput(attrs={"autocomplete": "username"}),
     )
     error_messages = {
         "invalid_login": _(
@@ -141,10 +142,10 @@ class NewPersonForm(forms.Form):
 
 
 _ROLE_HINTS = {
-    Role.ADMIN: _("Administrator: everything, and who takes part"),
-    Role.STAFF: _("Staff: sites, meters and readings"),
-    Role.BILLING: _("Billing: contracts, runs and invoices"),
-    Role.VIEWER: _("Viewer: reads everything, changes nothing"),
+    Role.VIEWER: _("Viewer: reads, changes nothing"),
+    Role.STAFF: _("Staff: sites, meters, readings"),
+    Role.BILLING: _("Billing: runs and invoices"),
+    Role.ADMIN: _("Administrator: all, also people"),
 }
 
 

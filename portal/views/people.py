@@ -19,7 +19,7 @@ from portal.forms.accounts import InviteForm, PeopleFilter, RoleForm
 from portal.views.base import PortalRequest, for_action, for_members
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites import operations, queries
-from sites.access import Action, Kind
+from sites.access import Action, Kind, Role
 
 
 def _columns() -> Sequence[Column[Any]]:
@@ -54,7 +54,10 @@ def people(request: PortalRequest, stakeholder_id: int | None = None) -> HttpRes
     )
     may_manage = viewer.can(Action.MANAGE_PEOPLE)
     data = request.POST if request.method == "POST" else None
-    invite = InviteForm(data, kind=Kind(organisation.kind))
+    members = queries.members(viewer=viewer).filter(stakeholder=organisation)
+    # The first person has to be able to invite others.
+    role = Role.VIEWER if members.exists() else Role.ADMIN
+    invite = InviteForm(data, kind=Kind(organisation.kind), initial={"role": role})
     if data is not None and not may_manage:
         raise Http404
     if invite.is_valid():
