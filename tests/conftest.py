@@ -2,12 +2,17 @@
 Set-up of the whole suite: real servers, started once and shared.
 """
 
+import uuid
+
 import pytest
+from django.conf import settings as project_settings
 from pytest_django import Settings
 
 from portal import embedded
 
 embedded.ensure_running()
+# What an earlier run, or another at the same time, has counted in the cache is not ours.
+project_settings.CACHES["default"]["KEY_PREFIX"] = f"test-{uuid.uuid4().hex}"
 
 
 @pytest.fixture(autouse=True)
