@@ -176,7 +176,7 @@ def test_footprints_cost_the_same_for_many(django_assert_num_queries):
         make_channel(site=site, boundary=Boundary.FACILITY)
         make_channel(site=site, boundary=Boundary.TENANT_FEED)
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         found = queries.tenant_footprint(
             viewer=_viewer(operator), first_month=dt.date(2025, 1, 1), last_month=MARCH
         )

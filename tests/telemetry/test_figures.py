@@ -195,7 +195,7 @@ def test_many_sites_cost_what_one_costs(django_assert_num_queries):
     viewer = _viewer(operator)
 
     for some in (sites[:1], sites):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             found = queries.site_figures(
                 viewer=viewer, site_ids=[site.pk for site in some],
                 first_month=dt.date(2025, 1, 1), last_month=dt.date(2025, 12, 1),
