@@ -16,6 +16,9 @@
   let fresh = new Date();
   let failures = 0;
 
+  // Asked for by the page itself and not by a person.
+  const byItself = (ctx) => ["tick", "every", "load"].includes(ctx.sourceEvent?.type);
+
   const say = (text, where = "#status") => {
     const region = find(where);
     if (region) region.textContent = text;
@@ -59,6 +62,8 @@
       return;
     }
     failures += 1;
+    // Said once, not with every beat.
+    if (find('.banner[data-kind="stale"]')) return;
     const { sourceElement: source, target, asked: swap } = ctx;
     putUp("stale", () => {
       failures = 0;
@@ -95,7 +100,7 @@
 
   body.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     ctx.focused = document.activeElement;
-    if (ctx.sourceEvent?.type === "tick") return;
+    if (byItself(ctx)) return;
     const target = ctx.target;
     const waits = [];
     const after = (delay, act) => waits.push(setTimeout(act, delay));
@@ -127,7 +132,7 @@
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const target = ctx.target?.isConnected ? ctx.target : document.getElementById(ctx.target?.id);
     const dialog = target?.closest("dialog");
-    if (dialog && !dialog.open && ctx.sourceEvent?.type !== "tick") dialog.showModal();
+    if (dialog && !dialog.open && !byItself(ctx)) dialog.showModal();
     const lost = ctx.focused && ctx.focused !== body && !ctx.focused.isConnected;
     if (!target || !lost || document.activeElement !== body) return;
     const next = find("[data-focus]", target) ?? find("h1, h2, h3", target) ?? target;

@@ -1,0 +1,33 @@
+"""
+Which pages the browser visits, and as whom.
+
+Every route of the access table that answers with a page is here by itself, seen by the first
+audience that may see it. Add what the table cannot tell to MORE: a page in another state, a query.
+"""
+
+from tests.test_access import ACCESS, AUDIENCES
+
+# Answers for machines, and those that only lead on.
+NOT_PAGES = ("api/", "healthz", "readyz")
+NOT_HTML = (".json", ".csv", "/pdf", ".txt")
+
+# (audience, route as in the access table, query string)
+MORE: list[tuple[str, str, str]] = [
+    ("operator", "ops/invoices/", "?search=nothing+matches"),
+]
+
+
+def pages_for(audience: str) -> list[tuple[str, str]]:
+    """
+    Return routes and queries to visit as this audience.
+    """
+    column = AUDIENCES.index(audience)
+    own = [
+        (route, "")
+        for route, codes in ACCESS.items()
+        if 200 in codes
+        and codes.index(200) == column
+        and not route.startswith(NOT_PAGES)
+        and not route.endswith(NOT_HTML)
+    ]
+    return own + [(route, query) for who, route, query in MORE if who == audience]
