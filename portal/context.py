@@ -41,7 +41,10 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("heat-bills", gettext("Bills")),
         ],
         Kind.TENANT: [
+            ("hosting", gettext("Overview")),
+            ("hosting-uptime", gettext("Uptime")),
             ("hosting-invoices", gettext("Invoices")),
+            ("hosting-energy", gettext("Energy statement")),
         ],
     }[kind]
 

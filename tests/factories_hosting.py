@@ -1,39 +1,82 @@
 """
-Hosted services with their feeds and contracts for tests.
+Hosted services with their feeds and contracts for tests, measured up to this moment, since pages
+read the clock.
 """
 
 import datetime as dt
+import zoneinfo
 from decimal import Decimal
 
+from django.utils import timezone
+
 from billing.models import Contract, Terms
-from sites.models import HostingService
-from telemetry.models import Channel, Installation, Meter, MeteringPoint
+from sites.domain import Period, local_days
+from sites.models import HostingService, Site, Stakeholder
+from telemetry.models import Channel, MeteringPoint
 from tests import factories
-from tests.factories_telemetry import FOREVER
+from tests.factories_telemetry import load, make_channel, send
+
+Boundary = MeteringPoint.Boundary
 
 
-def make_register(
-    *, boundary: str, service: HostingService | None = None, code: str = "feed"
-) -> Channel:
+def last_month(site: Site) -> Period:
     """
-    Make an electricity meter in kWh at a service's feed, or at its site's facility or IT boundary.
+    Return the newest month that is over at the site.
     """
-    service = service or factories.make_hosting_service(site=factories.make_site())
-    site = service.site
-    feed = boundary == MeteringPoint.Boundary.TENANT_FEED
-    point = MeteringPoint.objects.create(
-        site=site, boundary=boundary, name=code, code=code,
-        hosting_service=service if feed else None,
-    )  # fmt: skip
-    meter = Meter.objects.create(
-        operator=site.operator, serial=f"{site.pk}-{code}", make="test", unit="kWh",
-        register_modulus=Decimal(10_000_000), max_power_kw=Decimal(400),
-    )  # fmt: skip
-    Installation.objects.create(point=point, meter=meter, valid=FOREVER)
-    return Channel.objects.create(
-        site=site, point=point, quantity=Channel.Quantity.ENERGY, kind=Channel.Kind.REGISTER,
-        key=f"{code}.energy",
-    )  # fmt: skip
+    today = timezone.now().astimezone(zoneinfo.ZoneInfo(site.timezone)).date()
+    end = today.replace(day=1)
+    return local_days((end - dt.timedelta(days=1)).replace(day=1), end, site.timezone)
+
+
+def make_metered_site(*, operator: Stakeholder | None = None, **kilowatts: float) -> Site:
+    """
+    Make a site that has been in service since the beginning of last month, measured throughout
+    it at even powers by boundary.
+    """
+    site = factories.make_site(operator=operator)
+    period = last_month(site)
+    site.started_on = period.start.astimezone(zoneinfo.ZoneInfo(site.timezone)).date()
+    site.save()
+    for boundary, kw in kilowatts.items():
+        load(make_channel(site=site, boundary=Boundary(boundary)), period, kw)
+    return site
+
+
+def make_feed(site: Site, kw: float, *, tenant: Stakeholder | None = None) -> HostingService:
+    """
+    Make a service whose feed was measured throughout last month at an even power.
+    """
+    service = factories.make_hosting_service(site=site, tenant=tenant)
+    feed = make_channel(site=site, boundary=Boundary.TENANT_FEED, service=service)
+    load(feed, last_month(site), kw)
+    return service
+
+
+def make_heartbeats(
+    site: Site, *, service: HostingService | None = None, days: int, down_h: int, silent_h: int
+) -> None:
+    """
+    Make a site or service that was heard every hour since some days ago, began with hours down,
+    and was silent for hours on the second day.
+    """
+    boundary = Boundary.FACILITY if service is None else Boundary.TENANT_FEED
+    beat = make_channel(
+        site=site, boundary=boundary, service=service, quantity=Channel.Quantity.HEARTBEAT
+    )
+    now = timezone.now()
+    midnight = now.astimezone(zoneinfo.ZoneInfo(site.timezone)).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    begin = midnight.astimezone(dt.UTC) - dt.timedelta(days=days)
+    hour = dt.timedelta(hours=1)
+    send(
+        beat,
+        [
+            (begin + n * hour, 0 if n < down_h else 1)
+            for n in range(int((now - begin) / hour))
+            if not 24 <= n < 24 + silent_h
+        ],
+    )
 
 
 def make_hosting_contract(service: HostingService, *, reference: str = "H-1") -> Contract:

@@ -5,29 +5,33 @@ cookie and may be cached.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from portal.drawings import first_of_month, month_drawing, uptime_drawing
+from portal.templatetags.portal import month, number
+from portal.views.claims import Claim, claim_columns, erf_claim, pue_claim, reason_in_words
+from portal.views.hosting import DAYS, day_columns
+from portal.views.lists import Column, csv_answer
 from sites import queries as places
+from telemetry import queries as metering
+from telemetry.domain import availability, kpi
 
-CACHED_S = 300
-
-
-def _for_everybody(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    @wraps(view)
-    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return view(request, *args, **kwargs)
-
-    return require_safe(cache_control(public=True, max_age=CACHED_S)(shown))
+for_everybody = cache_control(public=True, max_age=300)
 
 
-@_for_everybody
+@for_everybody
+@require_safe
 def operator(request: HttpRequest, operator: str) -> HttpResponseBase:
     """
     The public sites of an operator; 404 where there is none.
@@ -35,18 +39,121 @@ def operator(request: HttpRequest, operator: str) -> HttpResponseBase:
     sites = list(places.public_sites(operator_slug=operator))
     if not sites:
         raise Http404
-    return render(request, "public/operator.html", {"operator": sites[0].operator, "sites": sites})
+    newest = first_of_month(_today(sites[0], timezone.now()), back=1)
+    figures = metering.public_site_figures(
+        site_ids=[place.pk for place in sites],
+        first_month=first_of_month(newest, back=11),
+        last_month=newest,
+    )
+    context = {
+        "operator": sites[0].operator,
+        "sites": [(site, figures.get(site.pk)) for site in sites],
+        "first": first_of_month(newest, back=11),
+        "last": newest,
+    }
+    return render(request, "public/operator.html", context)
 
 
-@_for_everybody
+@for_everybody
+@require_safe
 def site(request: HttpRequest, operator: str, site: str) -> HttpResponseBase:
     """
     What one public site does, with its figures and how they are made.
     """
-    shown = get_object_or_404(places.public_sites(operator_slug=operator), slug=site)
+    place = get_object_or_404(places.public_sites(operator_slug=operator), slug=site)
+    now = timezone.now()
+    newest = first_of_month(_today(place, now), back=1)
+    first = first_of_month(newest, back=11)
+    months = metering.public_heat(site_id=place.pk, first_month=first, last_month=newest)
+    days = metering.public_uptime_days(site_id=place.pk, now=now, days=DAYS)
+    figures = metering.public_site_figures(
+        site_ids=[place.pk], first_month=first, last_month=newest
+    )[place.pk]
+    claims = [
+        heat_claim([m for m in months if m.month >= place.started_on.replace(day=1)]),
+        pue_claim(figures.pue),
+        erf_claim(figures.erf, own_footprint=False),
+    ]
+    asked = request.GET.get("format")
+    if asked == "csv":
+        return csv_answer(claims, claim_columns(first, newest), filename=f"{site}-figures.csv")
+    if asked == "heat":
+        return csv_answer(months, _heat_columns(), filename=f"{site}-heat.csv")
+    if asked == "uptime":
+        return csv_answer(days, day_columns(), filename=f"{site}-uptime.csv")
     context = {
-        "operator": shown.operator,
-        "site": shown,
-        "uses": places.public_heat_uses(site_id=shown.pk),
+        "operator": place.operator,
+        "site": place,
+        "heat": claims[0],
+        "claims": claims,
+        "months": months,
+        "chart": month_drawing(months),
+        "sentence": _sentence(months),
+        "days": days,
+        "uptime": availability.total(days),
+        "strip": uptime_drawing(days),
+        "uses": places.public_heat_uses(site_id=place.pk),
+        "first": first,
+        "last": newest,
+        "now": now,
     }
     return render(request, "public/site.html", context)
+
+
+def _today(place: Any, now: dt.datetime) -> dt.date:
+    return now.astimezone(ZoneInfo(place.timezone)).date()
+
+
+def heat_claim(months: Sequence[Any]) -> Claim:
+    """
+    Return the heat handed over in some months as a claim; each month weighs the same in its
+    coverage.
+    """
+    known = [m.kwh for m in months if m.kwh is not None]
+    coverage = sum((m.coverage for m in months), Decimal(0)) / (len(months) or 1)
+    reason = None
+    if not known:
+        reason = kpi.Reason.NO_METER
+    elif coverage < kpi.PUBLISHED_FROM:
+        reason = kpi.Reason.LOW_COVERAGE
+    total = None if reason else sum(known, Decimal(0))
+    return Claim(
+        key="heat",
+        title=gettext("Heat delivered"),
+        value=total,
+        unit="kWh",
+        text=number(total),
+        shown_unit="kWh",
+        scope=gettext(
+            "Counted where it leaves the site, by heat meters. What the buildings make of it is"
+            " not in it."
+        ),
+        source=gettext("Differences of the heat meters’ registers, cut at local midnights"),
+        coverage=coverage,
+        months=len(known),
+        reason=reason_in_words(reason, coverage),
+    )
+
+
+def _sentence(months: Sequence[Any]) -> str:
+    known = [(m.kwh, m.month) for m in months if m.kwh is not None]
+    if not known:
+        return gettext("No heat was measured in these months.")
+    (most, peak), (least, trough) = max(known), min(known)
+    return gettext(
+        "Heat by month. Most in %(peak)s (%(most)s kWh), least in %(trough)s (%(least)s kWh)."
+    ) % {
+        "peak": month(peak),
+        "most": number(most),
+        "trough": month(trough),
+        "least": number(least),
+    }
+
+
+def _heat_columns() -> Sequence[Column[Any]]:
+    return [
+        Column("month", value=lambda m: f"{m.month:%Y-%m}"),
+        Column("heat_kwh", value=lambda m: m.kwh),
+        Column("coverage", value=lambda m: m.coverage),
+        Column("quality", value=lambda m: m.quality),
+    ]

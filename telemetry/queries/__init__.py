@@ -26,6 +26,7 @@ from telemetry.queries.metering import (
     points,
     readings_of,
 )
+from telemetry.queries.public import public_heat, public_uptime_days
 from telemetry.queries.readings import Problem, problems_of_batch
 from telemetry.queries.rollups import ReadingMissing, channels_to_roll_up, energy_over
 from telemetry.queries.series import (
@@ -82,7 +83,9 @@ __all__ = [
     "point_of_channel",
     "points",
     "problems_of_batch",
+    "public_heat",
     "public_site_figures",
+    "public_uptime_days",
     "readings_of",
     "service_availability",
     "site_figures",

@@ -77,12 +77,14 @@ def site_figures(
     )
 
 
-def public_site_figures(*, first_month: dt.date, last_month: dt.date) -> dict[int, SiteFigures]:
+def public_site_figures(
+    *, first_month: dt.date, last_month: dt.date, site_ids: Iterable[int]
+) -> dict[int, SiteFigures]:
     """
-    Return the ratios of the sites whose operator shows them to everybody.
+    Return the ratios of those of the sites whose operator shows them to everybody.
     """
     return _figures(
-        list(Site.objects.public()),
+        list(Site.objects.public().filter(pk__in=list(site_ids))),
         first_month=first_month,
         last_month=last_month,
         with_energies=False,

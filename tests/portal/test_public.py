@@ -1,8 +1,14 @@
+import datetime as dt
+from decimal import Decimal
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from sites.models import Site
+from telemetry import queries
 from tests import factories
+from tests.factories_hosting import last_month, make_heartbeats, make_metered_site
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +67,81 @@ def test_a_public_page_names_no_customer(client: Client):
         assert private not in page
     assert "Their heat warms a pool." in page
     assert "Dates are shifted by three years." in page
+
+
+def _measured() -> Site:
+    site = make_metered_site(facility=18, it=15, heat_handoff=9)
+    site.is_public = True
+    site.save()
+    return site
+
+
+def test_the_figures_of_the_last_month_are_shown_without_the_energies_of_tenants(client: Client):
+    site = _measured()
+    make_heartbeats(site, days=2, down_h=1, silent_h=0)
+    hours = int(last_month(site).hours)
+
+    page = client.get(_address(site))
+
+    claims = {claim.key: claim for claim in page.context["claims"]}
+    assert claims["heat"].value == 9 * hours
+    assert claims["pue"].value == Decimal("1.2")
+    assert claims["erf"].value == Decimal("0.5")
+    text = page.content.decode()
+    assert f"{9 * hours:,} kWh" in text.replace("\u00a0", " ")
+    assert f"{15 * hours:,}" not in text
+    assert "No third party has checked this." in text
+    assert "60 of " in text
+
+
+def test_too_little_heat_measured_is_a_reason(client: Client):
+    site = _measured()
+    site.started_on = dt.date(2020, 1, 1)
+    site.save()
+
+    page = client.get(_address(site)).content.decode()
+
+    assert "of hours measured, 90% needed." in page
+
+
+@pytest.mark.parametrize(
+    ("what", "head"),
+    [
+        ("csv", "figure,value,unit,coverage"),
+        ("heat", "month,heat_kwh,coverage,quality"),
+        ("uptime", "day,up_s,down_s,unknown_s"),
+    ],
+)
+def test_figures_are_there_as_csv(client: Client, what: str, head: str):
+    site = _measured()
+
+    answer = client.get(_address(site), {"format": what})
+
+    assert answer.getvalue().decode().startswith(head)
+    assert answer["Cache-Control"] == "public, max-age=300"
+
+
+def test_figures_of_a_site_that_is_not_public_are_nobodys():
+    site = make_metered_site(heat_handoff=9)
+    month = last_month(site).end.date().replace(day=1)
+
+    assert queries.public_uptime_days(site_id=site.pk, now=timezone.now()) == []
+    assert queries.public_heat(site_id=site.pk, first_month=month, last_month=month) == []
+
+
+def test_a_public_page_costs_the_same_for_many(client: Client, django_assert_num_queries):
+    site = _measured()
+    client.get(_address(site))
+
+    with django_assert_num_queries(12):
+        client.get(_address(site))
+    with django_assert_num_queries(5):
+        client.get(f"/p/{site.operator.slug}/")
+    for _ in range(4):
+        other = make_metered_site(operator=site.operator, facility=18, it=15)
+        other.is_public = True
+        other.save()
+    with django_assert_num_queries(12):
+        client.get(_address(site))
+    with django_assert_num_queries(5):
+        client.get(f"/p/{site.operator.slug}/")

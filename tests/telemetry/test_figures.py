@@ -179,9 +179,9 @@ def test_customers_get_ratios_and_strangers_and_neighbours_nothing():
     assert own[site.pk].inputs == []
     for viewer in (STRANGER, _viewer(neighbour.tenant), _viewer(factories.make_stakeholder())):
         assert queries.site_figures(viewer=viewer, site_ids=[site.pk], **months) == {}
-    assert queries.public_site_figures(**months) == {}
+    assert queries.public_site_figures(site_ids=[site.pk], **months) == {}
     Site.objects.filter(pk=site.pk).update(is_public=True)
-    public = queries.public_site_figures(**months)
+    public = queries.public_site_figures(site_ids=[site.pk], **months)
     assert public[site.pk].pue.value == Decimal("1.2")
     assert public[site.pk].pue.numerator_kwh is None
 

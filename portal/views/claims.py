@@ -1,0 +1,161 @@
+"""
+Figures that are shown to others: each with its scope, coverage, formula and source in words. What
+cannot be stated is a reason, never a zero.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+
+from portal.templatetags.portal import number, percent
+from portal.views.lists import Column
+from telemetry.domain.kpi import Ratio, Reason
+
+# Regulation (EU) 2024/1364 names these standards for the two ratios.
+PUE_SOURCE = "EN 50600-4-2, ISO/IEC 30134-2"
+ERF_SOURCE = "EN 50600-4-6, ISO/IEC 30134-6"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    One figure over whole months. `value` is in `unit` ("1" for a ratio) and None where `reason`
+    says why there is none; `text` and `shown_unit` are for readers, `coverage` the share of hours
+    that were measured.
+    """
+
+    key: str
+    title: str
+    value: Decimal | None
+    unit: str
+    text: str
+    shown_unit: str | SafeString
+    scope: str
+    source: str
+    coverage: Decimal | None
+    months: int
+    formula: str = ""
+    reason: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """
+        Whether every hour was measured.
+        """
+        return self.coverage is not None and self.coverage >= 1
+
+    @property
+    def interim(self) -> bool:
+        return self.months < 12
+
+    @property
+    def span(self) -> str:
+        """
+        The months behind an interim figure, in words.
+        """
+        return ngettext("Interim: %s month", "Interim: %s months", self.months) % self.months
+
+
+def reason_in_words(reason: Reason | None, coverage: Decimal | None) -> str:
+    """
+    Say why a figure is not there; empty where it is.
+    """
+    if reason is None:
+        return ""
+    if reason is Reason.LOW_COVERAGE:
+        words = gettext("Not published: %(measured)s of hours measured, 90%% needed.")
+        return words % {"measured": percent(coverage)}
+    return {
+        Reason.NO_METER: gettext("Not published: a meter for it is missing."),
+        Reason.NOT_STARTED: gettext("Not published: measuring began later."),
+        Reason.ZERO_DENOMINATOR: gettext("Not published: the servers used no electricity."),
+        Reason.IMPLAUSIBLE: gettext("Not published: readings contradict each other."),
+        Reason.NO_FACTOR: gettext("Not published: the emission factor for it is missing."),
+    }[reason]
+
+
+def _not_shown(words: str) -> str:
+    # Whoever knows one tenant's use could tell a neighbour's from the energies of a small site.
+    return (
+        words
+        + " "
+        + gettext("The energies themselves are not shown; they would tell what others used.")
+    )
+
+
+def pue_claim(pue: Ratio) -> Claim:
+    """
+    Return power usage effectiveness as a claim.
+    """
+    text = number(pue.value, 2)
+    return Claim(
+        key="pue",
+        title=gettext("Energy the site needs"),
+        value=pue.value,
+        unit="1",
+        text=text,
+        shown_unit=gettext("kWh for each kWh of its servers (PUE)"),
+        scope=gettext(
+            "Everything the site used, with cooling and losses, set against its servers."
+        ),
+        source=PUE_SOURCE,
+        coverage=pue.coverage,
+        months=pue.months,
+        formula=_not_shown(gettext("Energy of the site / energy of all its servers = %s.") % text),
+        reason=reason_in_words(pue.reason, pue.coverage),
+    )
+
+
+def erf_claim(erf: Ratio, *, own_footprint: bool) -> Claim:
+    """
+    Return the energy reuse factor as a claim.
+
+    :param own_footprint: the reader has a footprint there, and is told that it stays the same
+    """
+    text = percent(erf.value)
+    limit = (
+        gettext(
+            "It is about the buildings that take the heat; it does not reduce your own footprint."
+        )
+        if own_footprint
+        else gettext("It does not make the electricity that the site used any less.")
+    )
+    return Claim(
+        key="erf",
+        title=gettext("Heat that was reused"),
+        value=erf.value,
+        unit="1",
+        text=text,
+        shown_unit=gettext("of the site’s energy (ERF)"),
+        scope=gettext("Heat handed over to others, set against everything the site used. ") + limit,
+        source=ERF_SOURCE,
+        coverage=erf.coverage,
+        months=erf.months,
+        formula=_not_shown(gettext("Heat handed over / energy of the site = %s.") % text),
+        reason=reason_in_words(erf.reason, erf.coverage),
+    )
+
+
+def claim_columns(first: dt.date, last: dt.date) -> Sequence[Column[Any]]:
+    """
+    Return the columns of claims as CSV, for months from `first` to `last`.
+    """
+    return [
+        Column("figure", value=lambda c: c.key),
+        Column("value", value=lambda c: c.value),
+        Column("unit", value=lambda c: c.unit),
+        Column("coverage", value=lambda c: c.coverage),
+        Column("first_month", value=lambda c: f"{first:%Y-%m}"),
+        Column("last_month", value=lambda c: f"{last:%Y-%m}"),
+        Column("months", value=lambda c: c.months),
+        Column("scope", value=lambda c: c.scope),
+        Column("reason", value=lambda c: c.reason),
+        Column("source", value=lambda c: c.source),
+    ]

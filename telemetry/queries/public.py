@@ -1,0 +1,49 @@
+"""
+Figures for everybody, of sites whose operator opted in; the reader is nobody in particular.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from sites.access import Kind, Viewer
+from sites.models import Site
+from telemetry.models import MeteringPoint
+from telemetry.queries.series import MonthEnergy, boundary_energy
+from telemetry.queries.uptime import UptimeDay, uptime_days
+
+
+def _as_operator(site_ids: Iterable[int]) -> dict[int, Viewer]:
+    """
+    Return for each public site the viewer its operator would be; none for other sites.
+    """
+    shown = Site.objects.public().filter(pk__in=list(site_ids))
+    return {
+        pk: Viewer(stakeholder_id=operator_id, kind=Kind.OPERATOR)
+        for pk, operator_id in shown.values_list("pk", "operator_id")
+    }
+
+
+def public_uptime_days(*, site_id: int, now: dt.datetime, days: int = 90) -> list[UptimeDay]:
+    """
+    Return the last local days of a public site, oldest first; empty for another.
+    """
+    viewer = _as_operator([site_id]).get(site_id)
+    if viewer is None:
+        return []
+    return uptime_days(viewer=viewer, site_id=site_id, now=now, days=days)
+
+
+def public_heat(*, site_id: int, first_month: dt.date, last_month: dt.date) -> list[MonthEnergy]:
+    """
+    Return the heat that a public site handed over in each month, all buildings together; empty
+    for another.
+    """
+    viewer = _as_operator([site_id]).get(site_id)
+    if viewer is None:
+        return []
+    return boundary_energy(
+        viewer=viewer, site_ids=[site_id], boundary=MeteringPoint.Boundary.HEAT_HANDOFF,
+        first_month=first_month, last_month=last_month,
+    )  # fmt: skip
