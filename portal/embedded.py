@@ -212,7 +212,8 @@ class _Postgres:
         options = (
             f"-k {self.places.sockets} -c listen_addresses= -c unix_socket_permissions=0700"
             " -c shared_buffers=256MB -c max_wal_size=4GB -c work_mem=32MB"
-            " -c maintenance_work_mem=256MB"
+            # Pages ask many small questions; compiling a plan takes longer than answering one.
+            " -c maintenance_work_mem=256MB -c jit=off"
             f" {os.environ.get('WARMGRID_POSTGRES_OPTIONS', '')}"
         )
         arguments = ["start", "-w", "-D", str(self.data), "-l", str(self.log), "-o", options]
