@@ -114,6 +114,24 @@ def bills(
     return rows if building is None else rows.filter(contract__delivery_point=building)
 
 
+def billed_months(
+    *, viewer: Viewer, building: int, first_month: dt.date
+) -> dict[dt.date, list[Invoice]]:
+    """
+    Return the bills of a building for whole months from `first_month` on, by month, as `bills`
+    does. A month has several where the building has several contracts.
+    """
+    found: dict[dt.date, list[Invoice]] = {}
+    since = bills(viewer=viewer, building=building).filter(
+        period__local_days__startswith__gte=first_month
+    )
+    for invoice in since:
+        first = invoice.period.local_days.lower
+        if first.day == 1 and invoice.period.local_days.upper == _next_month(first):
+            found.setdefault(first, []).append(invoice)
+    return found
+
+
 def bill_a_year_before(*, viewer: Viewer, invoice: Invoice) -> Invoice | None:
     """
     Return the bill of the same building for the same month a year earlier, as `bills` does;

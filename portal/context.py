@@ -38,6 +38,9 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("ops-runs", gettext("Billing")),
         ],
         Kind.PARTNER: [
+            ("heat", gettext("Home")),
+            ("heat-usage", gettext("Usage")),
+            ("heat-temperature", gettext("Temperature")),
             ("heat-bills", gettext("Bills")),
         ],
         Kind.TENANT: [

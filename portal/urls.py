@@ -10,6 +10,7 @@ from billing import api as billing_api
 from portal.views import (
     accounts,
     health,
+    heat,
     heat_bills,
     hosting,
     hosting_energy,
@@ -67,6 +68,9 @@ urlpatterns = [
     path("ops/billing/<int:pk>/", ops_billing.run, name="ops-run"),
     path("ops/billing/<int:pk>/cancel/", ops_billing.cancel_run, name="ops-run-cancel"),
     path("ops/billing/<int:pk>/resume/", ops_billing.resume_run, name="ops-run-resume"),
+    path("heat/", heat.home, name="heat"),
+    path("heat/usage/", heat.usage, name="heat-usage"),
+    path("heat/temperature/", heat.temperature, name="heat-temperature"),
     path("heat/bills/", heat_bills.bills, name="heat-bills"),
     path("heat/bills/<int:pk>/", heat_bills.bill, name="heat-bill"),
     path("hosting/", hosting.overview, name="hosting"),

@@ -173,7 +173,23 @@ def _axes(
     for limit in limits:
         height = plane.scale.at(float(limit.value))
         pen.line("limit", plane.left, height, plane.right, height)
-        pen.text("val halo", plane.left + 6, height - 5, limit.name)
+
+
+def _limit_names(plane: _Plane, limits: Sequence[Limit], lines: Sequence[Line]) -> None:
+    """
+    Write each limit's name above it, below where a line runs just above.
+    """
+    for limit in limits:
+        height = plane.scale.at(float(limit.value))
+        end = plane.left + 6 + text_width(limit.name)
+        over = [
+            plane.scale.at(float(point.value))
+            for line in lines
+            for point in line.points
+            if point.value is not None and plane.x(point.at) <= end
+        ]
+        crossed = any(height - 20 < at < height for at in over)
+        plane.pen.text("val halo", plane.left + 6, height + (15 if crossed else -5), limit.name)
 
 
 def line_chart(
@@ -217,6 +233,7 @@ def line_chart(
         plane = _plane(pen, lines, limits, span, write, from_zero)  # type: ignore[arg-type]
         times = time_ticks(plane.start, plane.end, zone=zone, day=day, month=month, about=about)
         _axes(plane, unit, write, limits, [(plane.x(at), words) for at, words in times])
+        _limit_names(plane, limits, lines)
         for line in lines:
             _draw_line(plane, line, step, max_gap)
         if len(lines) > 1:

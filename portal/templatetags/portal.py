@@ -23,6 +23,8 @@ from django.utils.translation import gettext
 register = template.Library()
 
 Number = Decimal | float | int
+# Templates hand a filter the empty text where a lookup on the way led to nothing.
+Absent = str | None
 
 DASH = "–"
 NBSP = "\u00a0"
@@ -33,11 +35,11 @@ def _locale() -> str:
 
 
 @register.filter
-def number(value: Number | None, decimals: int = 0) -> str:
+def number(value: Number | Absent, decimals: int = 0) -> str:
     """
     Write a number with a fixed count of decimals: 17,772 or 61.8.
     """
-    if value is None:
+    if value is None or isinstance(value, str):
         return DASH
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
     # A true minus sign, as wide as the digits; the locales of English write a hyphen.
@@ -46,11 +48,11 @@ def number(value: Number | None, decimals: int = 0) -> str:
 
 
 @register.filter
-def quantity(value: Number | None) -> str:
+def quantity(value: Number | Absent) -> str:
     """
     Write a number with the decimals it has, at most three, so that it multiplies as printed.
     """
-    if value is None:
+    if value is None or isinstance(value, str):
         return DASH
     return numbers.format_decimal(value, format="#,##0.###", locale=_locale()).replace("-", "−")
 
@@ -58,31 +60,31 @@ def quantity(value: Number | None) -> str:
 @register.filter
 def against(now: Decimal, then: Decimal) -> str:
     """
-    Say in words how much more or less than another quantity, in whole per cent.
+    Say how a quantity compares with another, in whole per cent: "20% less than".
     """
     change = round((now - then) / then * 100)
     if change == 0:
-        return gettext("about the same")
+        return gettext("about the same as")
     shown = numbers.format_percent(abs(change) / Decimal(100), format="#,##0%", locale=_locale())
-    return (gettext("%s more") if change > 0 else gettext("%s less")) % shown
+    return (gettext("%s more than") if change > 0 else gettext("%s less than")) % shown
 
 
 @register.filter
-def unit(value: Number | None, name: str) -> SafeString:
+def unit(value: Number | Absent, name: str) -> SafeString:
     """
     Write a whole number with its unit, muted: 17,772 kWh.
     """
-    if value is None:
+    if value is None or isinstance(value, str):
         return SafeString(DASH)
     return format_html("{}{}<small>{}</small>", number(value), NBSP, name)
 
 
 @register.filter
-def percent(share: Number | None, decimals: int = 1) -> str:
+def percent(share: Number | Absent, decimals: int = 1) -> str:
     """
     Write a share of 1 as per cent: 0.986 as 98.6%. Just under the whole never reads as 100.
     """
-    if share is None:
+    if share is None or isinstance(share, str):
         return DASH
     step = Decimal(1).scaleb(-decimals - 2)
     exact = Decimal(str(share))
@@ -94,21 +96,21 @@ def percent(share: Number | None, decimals: int = 1) -> str:
 
 
 @register.filter
-def money(amount: Decimal | None, currency: str) -> str:
+def money(amount: Decimal | Absent, currency: str) -> str:
     """
     Write an amount with its currency and two decimals: £1,455.14.
     """
-    if amount is None:
+    if amount is None or isinstance(amount, str):
         return DASH
     return numbers.format_currency(amount, currency, locale=_locale()).replace("-", "−")
 
 
 @register.filter
-def price(amount: Decimal | None, currency: str) -> str:
+def price(amount: Decimal | Absent, currency: str) -> str:
     """
     Write a price per unit with up to six decimals, at least two: £0.0616.
     """
-    if amount is None:
+    if amount is None or isinstance(amount, str):
         return DASH
     return numbers.format_currency(
         amount, currency, format="¤#,##0.00####", locale=_locale(), currency_digits=False
@@ -116,11 +118,11 @@ def price(amount: Decimal | None, currency: str) -> str:
 
 
 @register.filter
-def day(value: dt.date | None, style: str = "long") -> str:
+def day(value: dt.date | Absent, style: str = "long") -> str:
     """
     Write a date: 9 March 2026 ("long"), 9 Mar 2026 ("medium"), 9 Mar ("short").
     """
-    if value is None:
+    if value is None or isinstance(value, str):
         return DASH
     if style == "short":
         return dates.format_skeleton("MMMd", value, locale=_locale())
@@ -128,41 +130,47 @@ def day(value: dt.date | None, style: str = "long") -> str:
 
 
 @register.filter
-def month(value: dt.date | None, style: str = "long") -> str:
+def month(value: dt.date | Absent, style: str = "long") -> str:
     """
     Write a month: October 2026 ("long"), Oct ("short").
     """
-    if value is None:
+    if value is None or isinstance(value, str):
         return DASH
     skeleton = "yMMMM" if style == "long" else "MMM"
     return dates.format_skeleton(skeleton, value, locale=_locale())
 
 
 @register.filter
-def local(value: dt.datetime | None, zone: str) -> str:
+def local(value: dt.datetime | Absent, zone: str) -> str:
     """
     Write an instant as clock time in a zone: 24 Nov 2026, 10:15.
     """
-    if value is None:
+    if value is None or isinstance(value, str):
         return DASH
     there = value.astimezone(ZoneInfo(zone))
     return f"{day(there.date(), 'medium')}, {there:%H:%M}"
 
 
 @register.filter
-def local_day(value: dt.datetime | None, zone: str) -> str:
+def local_day(value: dt.datetime | Absent, zone: str) -> str:
     """
     Write the local date of an instant: 24 Nov 2026.
     """
-    return DASH if value is None else day(value.astimezone(ZoneInfo(zone)).date(), "medium")
+    if value is None or isinstance(value, str):
+        return DASH
+    return day(value.astimezone(ZoneInfo(zone)).date(), "medium")
 
 
 @register.filter
-def clock(value: dt.datetime | None, zone: str) -> str:
+def clock(value: dt.datetime | Absent, zone: str) -> str:
     """
     Write only the clock time of an instant in a zone: 10:15.
     """
-    return DASH if value is None else f"{value.astimezone(ZoneInfo(zone)):%H:%M}"
+    return (
+        DASH
+        if value is None or isinstance(value, str)
+        else f"{value.astimezone(ZoneInfo(zone)):%H:%M}"
+    )
 
 
 @register.filter
@@ -171,6 +179,14 @@ def on_day(value: dt.datetime, zone: str) -> dt.date:
     Return the day of an instant as lived in a zone.
     """
     return value.astimezone(ZoneInfo(zone)).date()
+
+
+@register.filter
+def year_before(day: dt.date) -> dt.date:
+    """
+    Return the first of the same month of the year before.
+    """
+    return dt.date(day.year - 1, day.month, 1)
 
 
 @register.filter

@@ -18,6 +18,7 @@ from telemetry.queries.figures import (
     public_site_figures,
     site_figures,
 )
+from telemetry.queries.handoffs import HandOff, hand_offs
 from telemetry.queries.metering import (
     channels,
     gateways,
@@ -55,6 +56,7 @@ __all__ = [
     "FactorMissing",
     "Footprint",
     "FootprintMonth",
+    "HandOff",
     "Input",
     "LastValue",
     "MeteredEnergy",
@@ -75,6 +77,7 @@ __all__ = [
     "energy_series",
     "factor_on",
     "gateways",
+    "hand_offs",
     "installations",
     "last_values",
     "metered_energy",

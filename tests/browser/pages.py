@@ -14,6 +14,9 @@ NOT_HTML = (".json", ".csv", "/pdf", ".txt")
 # (audience, route as in the access table, query string)
 MORE: list[tuple[str, str, str]] = [
     ("operator", "ops/invoices/", "?search=nothing+matches"),
+    ("partner", "heat/bills/", "?search=nothing+matches"),
+    ("partner", "heat/usage/", "?month=2026-01"),
+    ("partner", "heat/temperature/", "?days=30"),
 ]
 
 
