@@ -5,7 +5,13 @@ BIN := .venv/bin
 export DEBUG ?= 1
 export LOG_FORMAT ?= console
 
-.PHONY: test lint run stop lock
+.PHONY: demo test lint run stop lock
+
+# The demo portfolio from real readings; SERVE=0 loads it and stops after the summary.
+demo: .venv/runtime.stamp
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py demo
+	@$(if $(filter 0,$(SERVE)),,$(MAKE) --no-print-directory run)
 
 .venv/runtime.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

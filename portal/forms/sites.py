@@ -32,6 +32,7 @@ class SiteFilter(forms.Form):
         choices=[
             ("", _("All")),
             ("no_data", _("No data")),
+            ("unread", _("Heat not read yet")),
             ("idle", _("No heat asked for")),
             ("delivering", _("Delivering")),
             ("not_started", _("Not started")),

@@ -26,7 +26,7 @@ from sites.access import Kind
 from telemetry import queries as telemetry
 
 # Worst first: what needs a person stands on top.
-_NEED = {"no_data": 0, "idle": 1, "delivering": 2, "not_started": 3}
+_NEED = {"no_data": 0, "unread": 1, "idle": 2, "delivering": 3, "not_started": 4}
 UPTIME_DAYS = 90
 
 

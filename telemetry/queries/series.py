@@ -241,11 +241,13 @@ CROSS JOIN LATERAL (
 
 class State(enum.StrEnum):
     """
-    What a site does now.
+    What a site does now. Unread: readings come in, but none yet that tells the heat, as from a
+    meter read once a day.
     """
 
     NOT_STARTED = "not_started"
     NO_DATA = "no_data"
+    UNREAD = "unread"
     IDLE = "idle"
     DELIVERING = "delivering"
 
@@ -322,8 +324,10 @@ def _state(site: Site, channels: list[_Now], now: dt.datetime) -> SiteState:
     heat = [c for c in channels if c.is_heat]
     hours = [(c.hour, c.kwh) for c in heat if c.hour is not None and c.kwh is not None]
     heat_kw = sum((kwh for _, kwh in hours), Decimal(0)) if hours else None
-    if last_at is None or last_at < now - SILENT_AFTER or (heat and heat_kw is None):
+    if last_at is None or last_at < now - SILENT_AFTER:
         state = State.NO_DATA
+    elif heat and heat_kw is None:
+        state = State.UNREAD
     else:
         state = State.DELIVERING if heat_kw else State.IDLE
     return SiteState(

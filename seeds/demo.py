@@ -1,0 +1,205 @@
+"""
+The demo: made through operations, so it holds nothing that production could not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from billing import operations as billing
+from billing import queries as bills
+from billing.models import Contract, Invoice
+from seeds import loading
+from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
+from seeds.reference import load_emission_factors
+from sites import operations as sites
+from sites.access import Kind
+from sites.models import AuditEntry, Site, Stakeholder
+from telemetry import operations as telemetry
+from telemetry.models import MeteringPoint, Reading
+
+Say = loading.Say
+
+
+class NotTheDemo(Exception):
+    """
+    The database holds an operator that is not the demo's.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """
+    What the portal holds after the demo was loaded.
+    """
+
+    sites: int
+    partners: int
+    tenants: int
+    readings: int
+    invoices: int
+    held: int
+
+
+def load(*, now: dt.datetime, say: Say) -> Summary:
+    """
+    Make the demo, or bring one that is there up to now.
+
+    :raises NotTheDemo: if there is another operator; nothing is touched then
+    """
+    if Stakeholder.objects.filter(kind=Kind.OPERATOR).exclude(slug=OPERATOR["slug"]).exists():
+        raise NotTheDemo
+    if not Stakeholder.objects.filter(slug=OPERATOR["slug"]).exists():
+        _make(now)
+        say("operator, sites, partners and tenants made")
+    # The day the series were laid to end on; a later start goes on from there.
+    anchor = AuditEntry.objects.filter(action="operator created").earliest("at").at.date()
+    loading.load(anchor=anchor, now=now, say=say)
+    loading.roll_up(now=now, say=say)
+    _agree(anchor, now)
+    _bill(now, say)
+    return _summary()
+
+
+def _make(now: dt.datetime) -> None:
+    load_emission_factors(at=now)
+    operator = sites.create_stakeholder(
+        kind=Kind.OPERATOR, operator_id=None, at=now, by_id=None, **OPERATOR
+    )
+    ids = {operator.slug: operator.pk}
+    for customer in CUSTOMERS:
+        made = sites.create_stakeholder(operator_id=operator.pk, at=now, by_id=None, **customer)
+        ids[made.slug] = made.pk
+    for email, name, roles, _ in PEOPLE:
+        sites.create_member(
+            email=email, name=name, password=PASSWORD, timezone="Europe/Berlin",
+            roles={ids[slug]: role for slug, role in roles.items()}, at=now, by_id=None,
+        )  # fmt: skip
+    for spec in SITES:
+        _make_site(spec, ids, now)
+
+
+def _make_site(spec: dict[str, Any], ids: dict[str, int], now: dt.datetime) -> None:
+    fields = {k: v for k, v in spec.items() if k not in {"slug", "feeds", "vat_rate"}}
+    site = sites.create_site(
+        operator_id=ids[OPERATOR["slug"]], slug=spec["slug"], at=now, by_id=None,
+        started_on=_start_of(spec, now.date()), **fields,
+    )  # fmt: skip
+    for feed in spec["feeds"]:
+        _make_point(site, feed, ids, now)
+
+
+def _start_of(spec: dict[str, Any], anchor: dt.date) -> dt.date:
+    """
+    The site starts with the first whole day that all its servers have readings for.
+    """
+    firsts: list[dt.date] = [
+        series.values.index[0].date()
+        for feed in spec["feeds"] if feed.boundary == "tenant_feed"
+        for series in loading.series_of(feed, anchor).values()
+    ]  # fmt: skip
+    return max([loading.window_start(anchor).date(), *(f + dt.timedelta(days=1) for f in firsts)])
+
+
+_CHANNELS: dict[str, dict[str, Any]] = {
+    "energy": {"kind": "register"},
+    "power": {"kind": "interval", "unit": "W", "interval_s": 3600},
+    "supply": {"kind": "gauge", "unit": "°C"},
+    "return": {"kind": "gauge", "unit": "°C"},
+}
+
+
+def _make_point(site: Site, feed: Feed, ids: dict[str, int], now: dt.datetime) -> None:
+    fields: dict[str, Any] = {"boundary": feed.boundary, "name": feed.name}
+    if feed.boundary == "heat_handoff":
+        fields["delivery_point"] = sites.add_delivery_point(
+            site_id=site.pk, partner_id=ids[feed.customer], at=now, by_id=None, **feed.place
+        )
+    elif feed.boundary == "tenant_feed":
+        fields["hosting_service"] = sites.add_hosting_service(
+            site_id=site.pk, tenant_id=ids[feed.customer], at=now, by_id=None, **feed.place
+        )
+    point = telemetry.add_metering_point(
+        site_id=site.pk, code=feed.code, at=now, by_id=None, **fields
+    )
+    for quantity in feed.read():
+        telemetry.add_channel(
+            point_id=point.pk, quantity=quantity, at=now, by_id=None, **_CHANNELS[quantity]
+        )
+    if feed.heartbeat_s is not None:
+        telemetry.add_channel(
+            point_id=point.pk, quantity="heartbeat", kind="heartbeat",
+            interval_s=feed.heartbeat_s, at=now, by_id=None,
+        )  # fmt: skip
+    if feed.meter:
+        since = loading.window_start(now.date()) - dt.timedelta(days=1)
+        telemetry.install_meter(point_id=point.pk, since=since, at=now, by_id=None, **feed.meter)
+
+
+def _agree(anchor: dt.date, now: dt.datetime) -> None:
+    if Contract.objects.exists():
+        return
+    month = loading.window_start(anchor).date()
+    first = (month + dt.timedelta(days=32)).replace(day=1)
+    number = 0
+    for spec in SITES:
+        site = Site.objects.get(slug=spec["slug"])
+        for feed in spec["feeds"]:
+            if not feed.terms:
+                continue
+            number += 1
+            _agree_on(feed, site, max(first, site.started_on), number, spec["vat_rate"], now)
+
+
+def _agree_on(
+    feed: Feed, site: Site, first_day: dt.date, number: int, vat_rate: int, now: dt.datetime
+) -> None:
+    point = MeteringPoint.objects.get(site=site, code=feed.code)
+    customer = Stakeholder.objects.get(slug=feed.customer)
+    contract = billing.make_contract(
+        operator_id=site.operator_id, reference=f"NE-{number:04d}", first_day=first_day, at=now,
+        by_id=None, customer=customer, site=site, currency=site.currency,
+        delivery_point=point.delivery_point, hosting_service=point.hosting_service,
+    )  # fmt: skip
+    billing.add_terms(
+        contract_id=contract.pk, first_day=first_day, at=now, by_id=None, vat_rate=vat_rate,
+        metering_point=point if feed.terms["model"] == "usage" else None, **feed.terms,
+    )  # fmt: skip
+
+
+def _bill(now: dt.datetime, say: Say) -> None:
+    """
+    Bill each closed month as its operator would have: on the second of the next.
+    """
+    operator = Stakeholder.objects.get(slug=OPERATOR["slug"])
+    first: dt.date = min(c.valid.lower for c in Contract.objects.all()).replace(day=1)
+    month = first
+    while (following := (month + dt.timedelta(days=32)).replace(day=1)) <= now.date():
+        at = min(now, dt.datetime.combine(following, dt.time(7), dt.UTC) + dt.timedelta(days=1))
+        if bills.contracts_to_bill(operator_id=operator.pk, month=month):
+            run = billing.start_run(
+                operator_id=operator.pk, month=month, issue=True, at=at, by_id=None
+            )
+            while billing.bill_next(run_id=run.pk, at=at):
+                pass
+        month = following
+    for invoice_id in bills.invoices_without_document(limit=1000):
+        billing.make_document(invoice_id=invoice_id, at=now)
+    say("closed months billed, documents made")
+
+
+def _summary() -> Summary:
+    kinds = (
+        Stakeholder.objects.filter(kind=Kind.PARTNER),
+        Stakeholder.objects.filter(kind=Kind.TENANT),
+    )
+    return Summary(
+        sites=Site.objects.count(),
+        partners=kinds[0].count(),
+        tenants=kinds[1].count(),
+        readings=Reading.objects.count(),
+        invoices=Invoice.objects.filter(status=Invoice.Status.ISSUED).count(),
+        held=Contract.objects.filter(periods__status="parked").distinct().count(),
+    )
