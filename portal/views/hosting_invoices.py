@@ -7,9 +7,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from billing import queries
@@ -62,4 +64,9 @@ def invoice(request: PortalRequest, pk: int) -> HttpResponseBase:
     One invoice: what is to pay, how it came about, and the registers behind it.
     """
     shown = get_object_or_404(queries.invoice_details(viewer=request.viewer), pk=pk)
-    return render(request, "hosting/invoice.html", {"invoice": shown})
+    context = {
+        "invoice": shown,
+        "metered": any(line.charge == "energy" for line in shown.lines.all()),
+        "today": timezone.now().astimezone(ZoneInfo(shown.period.timezone)).date(),
+    }
+    return render(request, "hosting/invoice.html", context)

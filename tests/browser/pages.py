@@ -17,6 +17,8 @@ MORE: list[tuple[str, str, str]] = [
     ("partner", "heat/bills/", "?search=nothing+matches"),
     ("partner", "heat/usage/", "?month=2026-01"),
     ("partner", "heat/temperature/", "?days=30"),
+    ("tenant", "hosting/invoices/", "?search=nothing+matches"),
+    ("tenant", "hosting/energy/", "?year=2026"),
 ]
 
 

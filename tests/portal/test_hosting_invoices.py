@@ -90,5 +90,6 @@ def test_an_invoice_is_the_tenants_own_or_not_there(client: Client):
     other = client.get(f"/hosting/invoices/{theirs.pk}/")
 
     assert "€1,071.00" in page.content.decode()
-    assert "10.000 kW" in page.content.decode()
+    assert "per kW and month" in page.content.decode()
+    assert "No meter reading went into it." in page.content.decode()
     assert other.status_code == 404
