@@ -128,7 +128,10 @@ def overview(request: PortalRequest) -> HttpResponseBase:
         last_month=first_of_month(today),
     )  # fmt: skip
     every = [m for months in energies.values() for m in months]
-    months = [_summed(every, first_of_month(newest, back=n)) for n in range(11, -1, -1)]
+    started = first_of_month(min(service.site.started_on for service in services))
+    last_twelve = [first_of_month(newest, back=n) for n in range(11, -1, -1)]
+    # Months before the start are not missing. The newest stays, so that there is a last one.
+    months = [_summed(every, m) for m in last_twelve if m >= min(started, newest)]
     if request.GET.get("format") == "csv":
         return csv_answer(months, _month_columns(), filename="electricity.csv")
     total = availability.total(uptimes.values())
@@ -145,6 +148,7 @@ def overview(request: PortalRequest) -> HttpResponseBase:
         "months": months,
         "chart": _month_chart(months, every),
         "sentence": _sentence(months),
+        "compared": any(_summed(every, first_of_month(m.month, back=12)).kwh for m in months),
         "invoice": billing.invoices(viewer=request.viewer).first(),
         "days": DAYS,
         "zone": services[0].site.timezone,
@@ -189,7 +193,9 @@ def _sentence(months: Sequence[MonthSum]) -> str:
     if not known:
         return gettext("No electricity was measured in the last twelve full months.")
     total = sum((kwh for kwh, _ in known), Decimal(0))
-    (most, peak), (least, trough) = max(known), min(known)
+    # The least of all would be a month that was measured in part.
+    whole = [(m.kwh, m.month) for m in months if m.kwh is not None and m.whole] or known
+    (most, peak), (least, trough) = max(whole), min(whole)
     words = gettext(
         "%(total)s kWh from %(first)s to %(last)s. Most in %(peak)s (%(most)s), least in"
         " %(trough)s (%(least)s)."

@@ -64,13 +64,15 @@ def site(request: HttpRequest, operator: str, site: str) -> HttpResponseBase:
     now = timezone.now()
     newest = first_of_month(_today(place, now), back=1)
     first = first_of_month(newest, back=11)
-    months = metering.public_heat(site_id=place.pk, first_month=first, last_month=newest)
+    heat = metering.public_heat(site_id=place.pk, first_month=first, last_month=newest)
+    # A month that began before the site was in service would not be the site's own.
+    months = [m for m in heat if m.month >= place.started_on]
     days = metering.public_uptime_days(site_id=place.pk, now=now, days=DAYS)
     figures = metering.public_site_figures(
         site_ids=[place.pk], first_month=first, last_month=newest
     )[place.pk]
     claims = [
-        heat_claim([m for m in months if m.month >= place.started_on.replace(day=1)]),
+        heat_claim(months),
         pue_claim(figures.pue),
         erf_claim(figures.erf, own_footprint=False),
     ]
@@ -112,7 +114,9 @@ def heat_claim(months: Sequence[Any]) -> Claim:
     known = [m.kwh for m in months if m.kwh is not None]
     coverage = sum((m.coverage for m in months), Decimal(0)) / (len(months) or 1)
     reason = None
-    if not known:
+    if not months:
+        reason = kpi.Reason.NOT_STARTED
+    elif not known:
         reason = kpi.Reason.NO_METER
     elif coverage < kpi.PUBLISHED_FROM:
         reason = kpi.Reason.LOW_COVERAGE

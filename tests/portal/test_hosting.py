@@ -51,6 +51,16 @@ def test_the_overview_states_uptime_electricity_and_the_note(client: Client):
     assert "minutes without one count neither way" in page
 
 
+def test_months_before_the_start_are_not_missing(client: Client):
+    service = make_feed(make_metered_site(), 10)
+    _sign_in(client, service)
+
+    page = client.get("/hosting/")
+
+    assert [m.kwh for m in page.context["months"]] == [10 * _hours(service)]
+    assert "Not measured throughout" not in page.content.decode()
+
+
 def test_uptime_names_its_minutes_and_lists_its_days(client: Client):
     service = factories.make_hosting_service(site=factories.make_site())
     make_heartbeats(service.site, service=service, days=3, down_h=2, silent_h=3)

@@ -94,6 +94,18 @@ def test_the_figures_of_the_last_month_are_shown_without_the_energies_of_tenants
     assert "60 of " in text
 
 
+def test_heat_of_a_month_that_began_before_the_site_is_not_the_sites(client: Client):
+    site = _measured()
+    site.started_on += dt.timedelta(days=1)
+    site.save()
+
+    page = client.get(_address(site))
+
+    assert page.context["months"] == []
+    assert page.context["claims"][0].value is None
+    assert "Not published: measuring began later." in page.content.decode()
+
+
 def test_too_little_heat_measured_is_a_reason(client: Client):
     site = _measured()
     site.started_on = dt.date(2020, 1, 1)
