@@ -161,7 +161,11 @@ if BASE_URL.startswith("https://"):
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 INGEST_MAX_BODY_BYTES = int(os.environ.get("INGEST_MAX_BODY_BYTES", 256 * 1024 * 1024))
 
-EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+# Without a mail server letters become files: their links must not get into a log.
+EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+EMAIL_FILE_PATH = os.environ.get(
+    "EMAIL_FILE_PATH", Path(os.environ.get("WARMGRID_VAR") or BASE_DIR / "var") / "mail"
+)
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
 EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")

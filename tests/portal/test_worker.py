@@ -5,15 +5,22 @@ Work that crosses processes: a real Celery worker on the real broker, also kille
 import datetime as dt
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from billing import operations as billing
 from billing import tasks as billing_tasks
 from billing.models import BillingRun, Invoice, RunItem
+from portal import tasks as portal_tasks
+from sites import operations, queries
+from sites.access import Role
+from sites.models import Invitation
 from telemetry import tasks
 from telemetry.models import DirtyRange, Rollup
+from tests import factories
 from tests.celery_worker import queue_of_its_own
 from tests.factories_billing import JANUARY, make_contract
 from tests.factories_telemetry import LATER, csv_of, ingest_csv, make_heat_channel
@@ -71,6 +78,36 @@ def test_a_run_whose_worker_is_killed_goes_on_without_a_hole_or_a_twin():
     numbers = Invoice.objects.order_by("sequence").values_list("sequence", "contract_id")
     assert [number for number, _ in numbers] == list(range(1, 151))
     assert len({contract for _, contract in numbers}) == 150
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_e_mails_an_invitation_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EMAIL_FILE_PATH", str(tmp_path))
+    operator = factories.make_stakeholder(name='Ångström & "Sons"')
+    admin = factories.make_user(stakeholder=operator)
+    viewer = queries.viewer_for(user_id=admin.pk, stakeholder_id=operator.pk)
+    invitation, token = operations.invite(
+        viewer=viewer, stakeholder_id=operator.pk, email="x@example.org", role=Role.VIEWER,
+        at=timezone.now(),
+    )  # fmt: skip
+    with queue_of_its_own() as (queue, start_worker):
+        start_worker()
+        for _ in range(2):
+            portal_tasks.send_invitation.apply_async(
+                kwargs={"invitation_id": invitation.pk}, queue=queue
+            )
+        portal_tasks.send_password_reset.apply_async(kwargs={"user_id": admin.pk}, queue=queue)
+        _wait_for(lambda: any(f"To: {admin.email}" in text for text in _letters(tmp_path)))
+
+    invited = [text for text in _letters(tmp_path) if f"/invitations/{token}/" in text]
+    assert len(invited) == 1
+    assert 'take part for\nÅngström & "Sons" as: Viewer.' in invited[0]
+    assert Invitation.objects.get().sent_at is not None
+
+
+def _letters(folder: Path) -> list[str]:
+    # A line of dashes follows each letter in a file.
+    return [text for path in folder.iterdir() for text in path.read_text().split("-" * 79)]
 
 
 @pytest.mark.django_db
