@@ -25,6 +25,8 @@ from sites.domain import Period, local_days, local_month
 from telemetry import queries as telemetry
 
 HOME_DAYS = 3
+# Days before this are a slip of the pen, and no zone knows them well.
+FIRST_DAY = dt.date(2000, 1, 1)
 # How far back the table of months goes.
 MONTHS_BACK = 36
 
@@ -196,6 +198,9 @@ def usage(request: PortalRequest) -> HttpResponseBase:
         return render(request, "heat/nothing.html")
     hand_off = _hand_off(request.viewer, building, now)
     zone = ZoneInfo(building.site.timezone)
+    day = _asked_day(request, now.astimezone(zone).date())
+    if day is not None:
+        return _day(request, buildings, building, hand_off, day, now)
     rows = _months(request.viewer, building, hand_off, now)
     month = _asked_month(request, rows, now.astimezone(zone).date())
     period = local_month(month.year, month.month, building.site.timezone)
@@ -229,6 +234,55 @@ def usage(request: PortalRequest) -> HttpResponseBase:
     return render(request, "heat/usage.html", context)
 
 
+def _asked_day(request: PortalRequest, today: dt.date) -> dt.date | None:
+    try:
+        asked = dt.date.fromisoformat(request.GET.get("day", ""))
+    except ValueError:
+        return None
+    return asked if FIRST_DAY <= asked <= today else None
+
+
+def _day(
+    request: PortalRequest,
+    buildings: Sequence[Any],
+    building: Any,
+    hand_off: telemetry.HandOff | None,
+    day: dt.date,
+    now: dt.datetime,
+) -> HttpResponseBase:
+    """
+    The hours of one local day, 23 to 25 of them, as far as they have passed.
+    """
+    zone = ZoneInfo(building.site.timezone)
+    tomorrow = day + dt.timedelta(days=1)
+    channel = hand_off.energy_channel if hand_off is not None else None
+    hours = [
+        hour
+        for hour in _series(
+            request.viewer, channel, "hour", local_days(day, tomorrow, building.site.timezone)
+        )
+        if hour.end_at <= now
+    ]
+    if request.GET.get("format") == "csv":
+        return _hours_csv(hours, zone, f"heat-{day}.csv")
+    known = [hour.kwh for hour in hours if hour.kwh is not None]
+    context = {
+        "buildings": buildings,
+        "building": building,
+        "zone": building.site.timezone,
+        "day": day,
+        "running": tomorrow > now.astimezone(zone).date(),
+        "hours": [(figures.hour_name(hour.start_at, zone), hour) for hour in hours],
+        "total": sum(known, Decimal(0)) if known else None,
+        "chart": figures.hours_chart(hours, zone) if known else None,
+        "incomplete": sum(hour.coverage < 1 for hour in hours),
+        "spread": any(hour.quality in figures.SPREAD for hour in hours),
+        "earlier": day - dt.timedelta(days=1),
+        "later": tomorrow if tomorrow <= now.astimezone(zone).date() else None,
+    }
+    return render(request, "heat/day.html", context)
+
+
 def _any_kwh(days: Sequence[telemetry.SeriesPoint]) -> bool:
     return any(day.kwh is not None for day in days)
 
@@ -245,8 +299,7 @@ def _asked_month(
         asked = dt.date.fromisoformat(f"{request.GET.get('month', '')}-01")
     except ValueError:
         asked = None
-    # Years before this are a slip of the pen, and no zone knows them well.
-    if asked is not None and dt.date(2000, 1, 1) <= asked <= this:
+    if asked is not None and FIRST_DAY <= asked <= this:
         return asked
     known = [row.month for row in rows if row.known_kwh is not None]
     return known[-1] if known else this

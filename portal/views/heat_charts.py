@@ -129,6 +129,38 @@ def days_chart(days: Sequence[SeriesPoint], zone: ZoneInfo) -> charts.Chart:
     )
 
 
+def hour_name(start: dt.datetime, zone: ZoneInfo) -> str:
+    """
+    Name the hour that begins at an instant by the local clock, 02:00 twice on one night a year.
+    """
+    local = start.astimezone(zone)
+    clock = f"{local:%H:%M}"
+    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+        return clock
+    return gettext("%s (second)") % clock if local.fold else gettext("%s (first)") % clock
+
+
+def hours_chart(hours: Sequence[SeriesPoint], zone: ZoneInfo) -> charts.Chart:
+    """
+    Draw the hours of a day; an hour that is not wholly known is hatched.
+    """
+    bars = []
+    for hour in hours:
+        whole = hour.kwh if hour.coverage == 1 else None
+        bars.append(
+            charts.Bar(
+                label=f"{hour.start_at.astimezone(zone):%H}",
+                value=whole,
+                estimated=whole if whole is not None and hour.quality in SPREAD else 0,
+                title=hour_name(hour.start_at, zone),
+            )
+        )
+    return charts.month_bars(
+        bars, unit="kWh", number=partial(words.number, decimals=1), ticks=words.number,
+        narrow_last=25, no_data=gettext("not complete"),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Warmth:
     """

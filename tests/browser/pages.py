@@ -16,6 +16,7 @@ MORE: list[tuple[str, str, str]] = [
     ("operator", "ops/invoices/", "?search=nothing+matches"),
     ("partner", "heat/bills/", "?search=nothing+matches"),
     ("partner", "heat/usage/", "?month=2026-01"),
+    ("partner", "heat/usage/", "?day=2026-01-14"),
     ("partner", "heat/temperature/", "?days=30"),
     ("tenant", "hosting/invoices/", "?search=nothing+matches"),
     ("tenant", "hosting/energy/", "?year=2026"),

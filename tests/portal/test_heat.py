@@ -230,6 +230,45 @@ def test_hours_download_with_both_clocks(client: Client, month: str, hours: int,
     assert lines[1].endswith(",2.500000000,actual")
 
 
+@pytest.mark.parametrize(
+    ("day", "hours", "named"),
+    [
+        ("2026-03-28", 24, "02:00"),
+        ("2026-03-29", 23, "03:00"),
+        ("2025-10-26", 25, "02:00 (second)"),
+    ],
+    ids=["any day", "clocks go forward", "clocks go back"],
+)
+def test_a_day_shows_the_hours_it_had(client: Client, day: str, hours: int, named: str):
+    channel = make_heat_channel()
+    meter_month(channel, dt.date.fromisoformat(day).replace(day=1))
+    _sign_in(client, _building(channel).partner)
+
+    answer = client.get("/heat/usage/", {"day": day})
+    page = answer.content.decode()
+    lines = client.get("/heat/usage/", {"day": day, "format": "csv"}).getvalue().decode()
+
+    assert len(answer.context["hours"]) == hours
+    assert f'<th scope="row">{named}</th>' in page
+    assert f"<h1>{hours * 2.5:.1f} kWh on " in page
+    assert len(lines.splitlines()) == hours + 1
+
+
+def test_a_day_without_readings_or_still_to_come_is_no_zero(client: Client):
+    channel = make_heat_channel()
+    _sign_in(client, _building(channel).partner)
+
+    silent = client.get("/heat/usage/", {"day": "2026-01-14"}).content.decode()
+    odd = [
+        client.get("/heat/usage/", {"day": day}).content.decode()
+        for day in ["9999-12-31", "0001-01-01", "rubbish"]
+    ]
+
+    assert "<h1>No readings on 14 January 2026</h1>" in silent
+    assert "not the same as no heat" in silent
+    assert all("All months" in page or "Day by day" in page for page in odd)
+
+
 def test_temperatures_keep_their_gaps(client: Client):
     channel = make_heat_channel()
     building = _building(channel)
