@@ -18,12 +18,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextlib.contextmanager
-def queue_of_its_own() -> Iterator[tuple[str, Callable[[], subprocess.Popen[bytes]]]]:
+def queue_of_its_own(
+    queue: str = "",
+) -> Iterator[tuple[str, Callable[[], subprocess.Popen[bytes]]]]:
     """
-    Yield the name of a queue that no other test run uses and a function that starts a worker
-    on it. What still runs at the end is stopped.
+    Yield the name of a queue that no other test run uses, a new one unless given, and a function
+    that starts a worker on it. What still runs at the end is stopped.
     """
-    queue = f"test-{uuid.uuid4().hex}"
+    queue = queue or f"test-{uuid.uuid4().hex}"
     workers: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:

@@ -4,9 +4,10 @@ Set-up of the whole suite: real servers, started once and shared.
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from celery import current_app
 from django.conf import settings as project_settings
 from django.db import connection
 from pytest_django import Settings
@@ -16,6 +17,22 @@ from portal import embedded
 embedded.ensure_running()
 # What an earlier run, or another at the same time, has counted in the cache is not ours.
 project_settings.CACHES["default"]["KEY_PREFIX"] = f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def task_queue() -> Iterator[str]:
+    """
+    The queue that tasks sent by pages go to: this test process's own, so that no worker of
+    somebody who develops beside takes them for theirs.
+    """
+    queue = f"test-{uuid.uuid4().hex}"
+    celery = cast(Any, current_app)
+    celery.conf.task_routes = {"*": {"queue": queue}}
+    celery.amqp.flush_routes()
+    celery.amqp.router = celery.amqp.Router()
+    yield queue
+    with celery.connection_for_write() as broker:
+        broker.default_channel.queue_delete(queue)
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ from billing.models import (
 )
 from sites.domain import Period, local_days
 from sites.models import Stakeholder
+from sites.operations import record
 from telemetry import queries as metering
 
 
@@ -46,7 +47,7 @@ class NothingToBill(Exception):
 
 @transaction.atomic(durable=True)
 def bill_contract(
-    *, contract_id: int, month: dt.date, at: dt.datetime, issue: bool
+    *, contract_id: int, month: dt.date, at: dt.datetime, issue: bool, by_id: int | None = None
 ) -> Invoice | None:
     """
     Make the invoice of a contract for a calendar month, issued or as a draft. Where something
@@ -55,11 +56,11 @@ def bill_contract(
     :raises AlreadyInvoiced: if there is one
     :raises NothingToBill: if the contract does not run in the month
     """
-    return _bill(contract_id=contract_id, month=month, at=at, issue=issue)
+    return _bill(contract_id=contract_id, month=month, at=at, issue=issue, by_id=by_id)
 
 
 @transaction.atomic(durable=True)
-def issue_draft(*, invoice_id: int, at: dt.datetime) -> Invoice:
+def issue_draft(*, invoice_id: int, at: dt.datetime, by_id: int | None) -> Invoice:
     """
     Issue a draft: it gets its number and is frozen. An issued one is returned as it is, so
     that pressing twice does no harm.
@@ -74,7 +75,7 @@ def issue_draft(*, invoice_id: int, at: dt.datetime) -> Invoice:
     )
     invoice = Invoice.objects.exclude(status=Invoice.Status.VOID).get(pk=invoice_id)
     if invoice.status == Invoice.Status.DRAFT:
-        _issue(invoice, contract, at)
+        _issue(invoice, contract, at, by_id)
         BillingPeriod.objects.filter(pk=invoice.period_id).update(
             status=BillingPeriod.Status.INVOICED
         )
@@ -82,7 +83,9 @@ def issue_draft(*, invoice_id: int, at: dt.datetime) -> Invoice:
     return invoice
 
 
-def _bill(*, contract_id: int, month: dt.date, at: dt.datetime, issue: bool) -> Invoice | None:
+def _bill(
+    *, contract_id: int, month: dt.date, at: dt.datetime, issue: bool, by_id: int | None
+) -> Invoice | None:
     # Two workers billing one contract take turns here.
     contract = (
         Contract.objects.select_related("site", "operator", "customer")
@@ -100,7 +103,7 @@ def _bill(*, contract_id: int, month: dt.date, at: dt.datetime, issue: bool) -> 
         return None
     invoice = _draft(contract, period, parts, at)
     if issue:
-        _issue(invoice, contract, at)
+        _issue(invoice, contract, at, by_id)
     period.status = BillingPeriod.Status.INVOICED if issue else BillingPeriod.Status.DRAFTED
     period.parked_reason = ""
     period.save()
@@ -239,7 +242,7 @@ def _copied(party: Stakeholder) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _issue(invoice: Invoice, contract: Contract, at: dt.datetime) -> None:
+def _issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | None) -> None:
     # The year of the number is the seller's local one, which differs from UTC's around New Year.
     issued_on = at.astimezone(zoneinfo.ZoneInfo(contract.operator.timezone)).date()
     NumberSeries.objects.get_or_create(
@@ -266,3 +269,9 @@ def _issue(invoice: Invoice, contract: Contract, at: dt.datetime) -> None:
     invoice.save()
     series.last_hash = invoice.document_hash
     series.save(update_fields=["last_number", "last_hash"])
+    record(
+        at=at, by_id=by_id, operator_id=contract.operator_id, action="invoice issued",
+        subject=invoice.number,
+        after={"contract": contract.reference, "gross": str(invoice.gross),
+               "document_hash": invoice.document_hash.hex()},
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from billing import queries
 from billing.models import BillingRun, RunItem
 from billing.operations import invoicing
+from sites.operations import record
 
 
 class RunInProgress(Exception):
@@ -36,6 +37,10 @@ def start_run(
         raise RunInProgress(month) from None
     due = queries.contracts_to_bill(operator_id=operator_id, month=month)
     RunItem.objects.bulk_create(RunItem(run=run, contract_id=pk) for pk in due)
+    record(
+        at=at, by_id=by_id, operator_id=operator_id, action="billing run started",
+        subject=f"{month:%Y-%m}", after={"run": run.pk, "contracts": len(due), "issue": issue},
+    )  # fmt: skip
     return run
 
 
@@ -58,7 +63,11 @@ def bill_next(*, run_id: int, at: dt.datetime) -> bool:
         return False
     try:
         invoice = invoicing._bill(
-            contract_id=item.contract_id, month=item.run.month, at=at, issue=item.run.issue
+            contract_id=item.contract_id,
+            month=item.run.month,
+            at=at,
+            issue=item.run.issue,
+            by_id=item.run.started_by_id,
         )
     except (invoicing.AlreadyInvoiced, invoicing.NothingToBill):
         item.state = RunItem.State.SKIPPED
@@ -93,7 +102,7 @@ def show_life(*, run_id: int, at: dt.datetime) -> None:
 
 
 @transaction.atomic(durable=True)
-def cancel_run(*, run_id: int, at: dt.datetime) -> None:
+def cancel_run(*, run_id: int, at: dt.datetime, by_id: int | None) -> None:
     """
     Stop a running run after the invoice at hand; what was issued stays issued.
     """
@@ -102,3 +111,7 @@ def cancel_run(*, run_id: int, at: dt.datetime) -> None:
         run.status = BillingRun.Status.CANCELLED
         run.finished_at = at
         run.save()
+        record(
+            at=at, by_id=by_id, operator_id=run.operator_id, action="billing run stopped",
+            subject=f"{run.month:%Y-%m}", after={"run": run.pk},
+        )  # fmt: skip

@@ -81,7 +81,9 @@ def issue_invoice(request: PortalRequest, pk: int) -> HttpResponseBase:
     Issue one draft and go to it.
     """
     invoice = get_object_or_404(queries.invoices(viewer=request.viewer), pk=pk)
-    issued = operations.issue_draft(invoice_id=invoice.pk, at=timezone.now())
+    issued = operations.issue_draft(
+        invoice_id=invoice.pk, at=timezone.now(), by_id=request.viewer.user_id
+    )
     tasks.render_document.delay(invoice_id=issued.pk)
     messages.success(request, gettext("Invoice %s is issued.") % issued.number)
     return redirect("ops-invoice", pk=issued.pk)
@@ -176,7 +178,7 @@ def cancel_run(request: PortalRequest, pk: int) -> HttpResponseBase:
     Stop a run after the invoice at hand.
     """
     shown = get_object_or_404(queries.runs(viewer=request.viewer), pk=pk)
-    operations.cancel_run(run_id=shown.pk, at=timezone.now())
+    operations.cancel_run(run_id=shown.pk, at=timezone.now(), by_id=request.viewer.user_id)
     messages.success(request, gettext("The run is stopped. Issued invoices stay issued."))
     return redirect("ops-run", pk=pk)
 

@@ -94,7 +94,7 @@ def test_a_draft_is_not_there_and_a_neighbours_bill_neither(client: Client):
     neighbour = factories.make_delivery_point(site=channel.site).partner
     _sign_in(client, contract.customer)
     before = client.get(f"/heat/bills/{draft.pk}/").status_code
-    operations.issue_draft(invoice_id=draft.pk, at=LATER)
+    operations.issue_draft(invoice_id=draft.pk, at=LATER, by_id=None)
 
     own = client.get(f"/heat/bills/{draft.pk}/").status_code
     _sign_in(client, neighbour)
