@@ -177,19 +177,31 @@ def _axes(
 
 def _limit_names(plane: _Plane, limits: Sequence[Limit], lines: Sequence[Line]) -> None:
     """
-    Write each limit's name above it, below where a line runs just above.
+    Write each limit's name above or below it where no line runs, from the left on.
     """
+    drawn = [
+        (plane.x(point.at), plane.scale.at(float(point.value)))
+        for line in lines
+        for point in line.points
+        if point.value is not None
+    ]
     for limit in limits:
         height = plane.scale.at(float(limit.value))
-        end = plane.left + 6 + text_width(limit.name)
-        over = [
-            plane.scale.at(float(point.value))
-            for line in lines
-            for point in line.points
-            if point.value is not None and plane.x(point.at) <= end
-        ]
-        crossed = any(height - 20 < at < height for at in over)
-        plane.pen.text("val halo", plane.left + 6, height + (15 if crossed else -5), limit.name)
+        wide = text_width(limit.name)
+        room = max(int(plane.right - plane.left - wide - 12), 0)
+        # Points stand apart, so a little is looked at on either side of the name.
+        free = (
+            (plane.left + 6 + step, below)
+            for step in range(0, room + 1, 20)
+            for below in (False, True)
+            if not any(
+                plane.left - 2 + step < x < plane.left + 14 + step + wide
+                and (height < y < height + 22 if below else height - 20 < y < height)
+                for x, y in drawn
+            )
+        )
+        x, below = next(free, (plane.left + 6, False))
+        plane.pen.text("val halo", x, height + (15 if below else -5), limit.name)
 
 
 def line_chart(

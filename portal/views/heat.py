@@ -124,6 +124,7 @@ def _months_context(rows: Sequence[figures.MonthRow], building: Any) -> dict[str
         "last_month": rows[-1] if rows else None,
         "compared": sum(row.agrees is not None for row in rows),
         "differing": [row for row in rows if row.agrees is False],
+        "estimated": any(row.kwh is not None and row.quality == "estimated" for row in rows),
         "years_before": any(row.before is not None for row in rows),
     }
 

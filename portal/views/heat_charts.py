@@ -98,7 +98,7 @@ def months_chart(rows: Sequence[MonthRow], *, href: str) -> charts.Chart:
         charts.Bar(
             label=words.month(row.month, "short"),
             value=row.kwh,
-            estimated=row.kwh if row.kwh is not None and row.quality in SPREAD else 0,
+            estimated=row.kwh if row.kwh is not None and row.quality == "estimated" else 0,
             before=row.before,
             title=words.month(row.month),
             href=f"{href}{row.month:%Y-%m}",
