@@ -5,7 +5,7 @@ BIN := .venv/bin
 export DEBUG ?= 1
 export LOG_FORMAT ?= console
 
-.PHONY: demo test lint run stop lock
+.PHONY: demo bench test lint run stop lock
 
 # The demo portfolio from real readings; SERVE=0 loads it and stops after the summary.
 demo: .venv/runtime.stamp
@@ -34,6 +34,10 @@ lint: .venv/dev.stamp
 
 test: lint
 	$(BIN)/python -m pytest -n auto -q
+
+# Speed against bare PostgreSQL as JSON; QUICK=1 for a small run.
+bench: .venv/dev.stamp
+	@$(BIN)/python -W ignore -m tests.bench $(if $(QUICK),--quick)
 
 # Web, worker and beat; Ctrl-C or the end of one ends all three.
 run: .venv/runtime.stamp

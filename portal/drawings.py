@@ -51,11 +51,9 @@ def month_drawing(
 
 
 def _month_title(month: MonthEnergy, running: dt.date | None) -> str:
+    # The drawing writes the value behind it.
     name = words.month(month.month)
-    if month.kwh is None:
-        return gettext("%s: no data") % name
-    text = f"{name}: {words.number(month.kwh)}{words.NBSP}kWh"
-    return gettext("%s so far") % text if month.month == running else text
+    return gettext("%s so far") % name if month.month == running else name
 
 
 def uptime_drawing(days: Sequence[UptimeDay]) -> charts.Chart:

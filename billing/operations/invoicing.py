@@ -184,8 +184,7 @@ def _draft(
         vat=tax,
         gross=net + tax,
     )
-    for position, (part, line) in enumerate(rated, start=1):
-        _write_line(invoice, position, part, line)
+    _write_lines(invoice, rated)
     InvoiceVat.objects.bulk_create(
         InvoiceVat(invoice=invoice, category=category, rate=rate, base=base, tax=tax)
         for (category, rate), (base, tax) in vat.items()
@@ -193,15 +192,31 @@ def _draft(
     return invoice
 
 
-def _write_line(invoice: Invoice, position: int, part: Part, line: rating.RatedLine) -> None:
-    terms, instants, _, energy = part
-    service = DateTimeTZRange(instants.start, instants.end)
-    written = InvoiceLine.objects.create(
+def _write_lines(invoice: Invoice, rated: list[tuple[Part, rating.RatedLine]]) -> None:
+    lines = InvoiceLine.objects.bulk_create(
+        _line(invoice, position, part, line) for position, (part, line) in enumerate(rated, start=1)
+    )
+    BilledInterval.objects.bulk_create(
+        BilledInterval(
+            line=line, contract=invoice.contract, charge=line.charge, service=line.service
+        )
+        for line in lines
+    )
+    LineEvidence.objects.bulk_create(
+        _evidence(line, terms, energy)
+        for line, ((terms, _, _, energy), _) in zip(lines, rated, strict=True)
+        if line.charge == rating.ENERGY and energy is not None
+    )
+
+
+def _line(invoice: Invoice, position: int, part: Part, line: rating.RatedLine) -> InvoiceLine:
+    terms, instants, _, _ = part
+    return InvoiceLine(
         invoice=invoice,
         position=position,
         charge=line.charge,
         terms=terms,
-        service=service,
+        service=DateTimeTZRange(instants.start, instants.end),
         description=_DESCRIPTIONS[line.charge],
         quantity=line.quantity,
         unit=line.unit,
@@ -211,24 +226,23 @@ def _write_line(invoice: Invoice, position: int, part: Part, line: rating.RatedL
         vat_rate=line.vat_rate,
         explanation={"formula": line.formula},
     )
-    BilledInterval.objects.create(
-        line=written, contract=invoice.contract, charge=line.charge, service=service
+
+
+def _evidence(line: InvoiceLine, terms: Terms, energy: metering.MeteredEnergy) -> LineEvidence:
+    return LineEvidence(
+        line=line,
+        channel_id=energy.channel_id,
+        channel_key=energy.channel_key,
+        meter_serial=energy.serials,
+        instants=line.service,
+        opening=energy.opening,
+        closing=energy.closing,
+        energy_kwh=energy.energy_kwh,
+        reading_count=energy.reading_count,
+        readings_sha256=energy.readings_sha256,
+        rollup_version=energy.rollup_version,
+        terms_version=terms.version,
     )
-    if line.charge == rating.ENERGY and energy is not None:
-        LineEvidence.objects.create(
-            line=written,
-            channel_id=energy.channel_id,
-            channel_key=energy.channel_key,
-            meter_serial=energy.serials,
-            instants=service,
-            opening=energy.opening,
-            closing=energy.closing,
-            energy_kwh=energy.energy_kwh,
-            reading_count=energy.reading_count,
-            readings_sha256=energy.readings_sha256,
-            rollup_version=energy.rollup_version,
-            terms_version=terms.version,
-        )
 
 
 _DESCRIPTIONS = {rating.ENERGY: "Energy delivered", rating.STANDING: "Contracted power"}
@@ -245,17 +259,12 @@ def _copied(party: Stakeholder) -> dict[str, str]:
 def _issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | None) -> None:
     # The year of the number is the seller's local one, which differs from UTC's around New Year.
     issued_on = at.astimezone(zoneinfo.ZoneInfo(contract.operator.timezone)).date()
-    NumberSeries.objects.get_or_create(
-        operator=contract.operator,
-        document_type="invoice",
-        year=issued_on.year,
-        defaults={"prefix": "INV"},
-    )
     # A counter row, not MAX()+1: a rolled-back invoice gives its number back, so there are no
     # holes. Taken last, since everybody shares this lock.
-    series = NumberSeries.objects.select_for_update().get(
-        operator=contract.operator, document_type="invoice", year=issued_on.year
-    )
+    series, _ = NumberSeries.objects.select_for_update().get_or_create(
+        operator=contract.operator, document_type="invoice", year=issued_on.year,
+        defaults={"prefix": "INV"},
+    )  # fmt: skip
     series.last_number += 1
     invoice.series = series
     invoice.sequence = series.last_number

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Max
 
 from sites.domain import Period
-from telemetry.models import Channel, Installation, Rollup
+from telemetry.models import Channel, Installation
 from telemetry.queries.rollups import ReadingMissing, energy_over
 
 
@@ -45,14 +45,7 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
     :raises ReadingMissing: if an hour of the period is not covered
     """
     channel = Channel.objects.get(point_id=point_id, quantity=Channel.Quantity.ENERGY)
-    energy = energy_over(channel_id=channel.pk, period=period)
-    hours = Rollup.objects.filter(
-        channel=channel, grain=Rollup.Grain.HOUR, start_at__gte=period.start,
-        start_at__lt=period.end,
-    )  # fmt: skip
-    first, last = hours.order_by("start_at").first(), hours.order_by("-start_at").first()
-    if first is None or last is None or first.opening is None or last.closing is None:
-        raise ReadingMissing(period.start)
+    hours = _hours(channel_id=channel.pk, period=period)
     serials = (
         Installation.objects.filter(point_id=point_id)
         .filter(valid__overlap=DateTimeTZRange(period.start, period.end))
@@ -74,14 +67,49 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
         channel_id=channel.pk,
         channel_key=channel.key,
         serials=", ".join(serials)[:60],
-        opening=first.opening,
-        closing=last.closing,
-        energy_kwh=energy,
+        opening=hours.opening,
+        closing=hours.closing,
+        energy_kwh=hours.energy_kwh,
         reading_count=count,
         readings_sha256=bytes(digest),
-        rollup_version=hours.aggregate(newest=Max("version"))["newest"],
+        rollup_version=hours.version,
     )
 
+
+class _Hours(NamedTuple):
+    whole: int
+    energy_kwh: Decimal
+    opening: Decimal
+    closing: Decimal
+    version: int
+
+
+def _hours(*, channel_id: int, period: Period) -> _Hours:
+    """
+    Return what the hours of a period add up to.
+
+    :raises ReadingMissing: if an hour of the period is not covered
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOURS, {"channel": channel_id, "start": period.start, "end": period.end})
+        hours = _Hours(*cursor.fetchone())
+    if hours.whole * 3600 != (period.end - period.start).total_seconds():
+        # Goes through them one by one and raises with the first that is missing.
+        energy_over(channel_id=channel_id, period=period)
+        raise ReadingMissing(period.start)
+    if hours.opening is None or hours.closing is None:
+        raise ReadingMissing(period.start)
+    return hours
+
+
+_HOURS = """
+SELECT count(*) FILTER (WHERE coverage >= 1 AND energy_kwh IS NOT NULL), sum(energy_kwh),
+  (array_agg(opening ORDER BY start_at))[1], (array_agg(closing ORDER BY start_at DESC))[1],
+  max(version)
+FROM telemetry_rollup
+WHERE channel_id = %(channel)s AND grain = 'hour'
+  AND start_at >= %(start)s AND start_at < %(end)s
+"""
 
 _DIGEST = """
 SELECT count(*), sha256(convert_to(coalesce(string_agg(
