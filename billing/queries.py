@@ -202,20 +202,24 @@ def run_totals(*, run: BillingRun) -> list[tuple[str, int, Decimal]]:
     return list(made.values_list("currency").annotate(count=Count("pk"), gross=Sum("gross")))
 
 
-def months_due(*, viewer: Viewer, before: dt.date) -> list[tuple[dt.date, int]]:
+def months_due(*, viewer: Viewer, before: dt.date, back: int = 12) -> list[tuple[dt.date, int]]:
     """
     Return the closed months in which contracts of the viewer's run without an invoice, with
-    their number, newest first, at most the last twelve.
+    their number, newest first, looking so many months back.
     """
     if viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
         return []
     months = []
     month = before.replace(day=1)
-    for _ in range(12):
+    for _ in range(back):
         month = (month - dt.timedelta(days=1)).replace(day=1)
         months.append(month)
     with connection.cursor() as cursor:
-        cursor.execute(_MONTHS_DUE, {"operator": viewer.stakeholder_id, "months": months})
+        cursor.execute(
+            _MONTHS_DUE,
+            {"operator": viewer.stakeholder_id, "months": months, "oldest": month,
+             "before": before.replace(day=1)},
+        )  # fmt: skip
         return [(month, count) for month, count in cursor.fetchall()]
 
 
@@ -224,10 +228,14 @@ SELECT m.month::date, count(*)
 FROM unnest(%(months)s::date[]) AS m(month)
 JOIN billing_contract c ON c.operator_id = %(operator)s
  AND c.valid && daterange(m.month::date, (m.month + interval '1 month')::date)
-WHERE NOT EXISTS (
-  SELECT FROM billing_invoice i JOIN billing_billingperiod p ON p.id = i.period_id
-  WHERE i.contract_id = c.id AND i.status <> 'void'
-    AND p.local_days && daterange(m.month::date, (m.month + interval '1 month')::date))
+LEFT JOIN (
+  -- A period lies within one month, so that a hash join finds it.
+  SELECT DISTINCT i.contract_id, date_trunc('month', lower(p.local_days))::date AS month
+  FROM billing_invoice i JOIN billing_billingperiod p ON p.id = i.period_id
+  WHERE i.operator_id = %(operator)s AND i.status <> 'void'
+    AND p.local_days && daterange(%(oldest)s, %(before)s)
+) billed ON billed.contract_id = c.id AND billed.month = m.month
+WHERE billed.contract_id IS NULL
 GROUP BY m.month ORDER BY m.month DESC
 """
 

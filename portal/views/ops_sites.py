@@ -135,7 +135,7 @@ def _headline(
         first_month=last, last_month=running,
     )  # fmt: skip
     known = [s.heat_kw for s in states.values() if s.heat_kw is not None]
-    due = dict(billing.months_due(viewer=request.viewer, before=running))
+    due = dict(billing.months_due(viewer=request.viewer, before=running, back=1))
     return {
         "sites": len(states),
         "needing": sum(s.state == "no_data" for s in states.values()),

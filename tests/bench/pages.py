@@ -49,6 +49,8 @@ def _ask(client: Client, address: str) -> dict[str, Any]:
     client.get(address)
     with CaptureQueriesContext(connection) as captured:
         client.get(address)
+        # Later requests empty the log that this is counted from.
+        queries = len(captured)
     taken = []
     for _ in range(TIMES):
         started = time.perf_counter()
@@ -59,7 +61,7 @@ def _ask(client: Client, address: str) -> dict[str, Any]:
     return {
         "p50_ms": round(statistics.median(taken)),
         "p95_ms": round(taken[int(len(taken) * 0.95) - 1]),
-        "queries": len(captured),
+        "queries": queries,
     }
 
 
