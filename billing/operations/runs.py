@@ -51,7 +51,8 @@ def bill_next(*, run_id: int, at: dt.datetime) -> bool:
     is finished. Item and invoice are one transaction: killed in between, neither happened.
     """
     item = (
-        RunItem.objects.select_for_update(skip_locked=True)
+        # Only the item is locked: with its run, a second worker would find nothing free.
+        RunItem.objects.select_for_update(skip_locked=True, of=("self",))
         .select_related("run")
         .filter(run_id=run_id, run__status=BillingRun.Status.RUNNING)
         .filter(state=RunItem.State.WAITING)

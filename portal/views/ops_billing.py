@@ -137,7 +137,7 @@ def _start(request: PortalRequest, form: StartRun) -> HttpResponse | None:
             form.add_error("month", gettext("The run of this month has just ended. Try again."))
             return None
         return redirect("ops-run", pk=running.pk)
-    tasks.bill_run.delay(run_id=run.pk)
+    tasks.send_workers(run_id=run.pk)
     return redirect("ops-run", pk=run.pk)
 
 
@@ -190,6 +190,6 @@ def resume_run(request: PortalRequest, pk: int) -> HttpResponseBase:
     Send a worker to a run that stands still; harmless when one is at it.
     """
     shown = get_object_or_404(queries.runs(viewer=request.viewer), pk=pk)
-    tasks.bill_run.delay(run_id=shown.pk)
+    tasks.send_workers(run_id=shown.pk)
     messages.success(request, gettext("A worker is sent to the run."))
     return redirect("ops-run", pk=pk)

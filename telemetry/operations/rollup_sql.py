@@ -44,7 +44,7 @@ edges AS (
 )
 """
 
-REGISTER_HOURS = f"""
+_REGISTER_HOURS = f"""
 WITH {_EDGES},
 factors AS (
   SELECT * FROM unnest(%(units)s::text[], %(numerators)s::numeric[], %(denominators)s::numeric[])
@@ -53,10 +53,29 @@ factors AS (
   SELECT i.id, coalesce(lower(i.valid), '-infinity') AS begins,
     coalesce(upper(i.valid), 'infinity') AS ends, i.first_register,
     i.last_register, m.register_modulus AS modulus, m.max_power_kw,
-    m.multiplier * f.numerator AS numerator, f.denominator
+    m.multiplier * f.numerator AS numerator, f.denominator,
+    -- A little less than it could count a second: what is within needs no closer look.
+    (m.max_power_kw * f.denominator / (m.multiplier * f.numerator) / 3600)::float8 AS a_second
   FROM telemetry_installation i
   JOIN telemetry_meter m ON m.id = i.meter_id JOIN factors f ON f.unit = m.unit, edges
   WHERE i.point_id = %(point)s AND i.valid && tstzrange(edges.lo, edges.hi, '[]')
+), inside AS (
+  SELECT i.id, p.at, p.value,
+    date_bin('1 hour', p.at - interval '1 microsecond', edges.origin) AS hour,
+    p.value <> 0 AND coalesce((p.value - lag(p.value) OVER w)::float8 BETWEEN 0
+      AND i.a_second * extract(epoch FROM p.at - lag(p.at) OVER w)::float8, true) AS calm
+  FROM installed i, edges, telemetry_reading p
+  WHERE p.channel_id = %(channel)s AND p.at > edges.lo AND p.at < edges.hi
+    AND p.at >= i.begins AND p.at < i.ends
+  WINDOW w AS (PARTITION BY i.id ORDER BY p.at)
+), thinned AS (
+  -- Of an hour in which the register only rose as it can, the first and last reading tell all:
+  -- what happens between the cuts adds up, and the cuts lie outside. Other hours stay whole.
+  SELECT id, at, value FROM (
+    SELECT id, at, value, bool_and(calm) OVER h AS calm,
+      at = min(at) OVER h OR at = max(at) OVER h AS outermost
+    FROM inside WINDOW h AS (PARTITION BY id, hour)
+  ) marked WHERE {{keep}}
 ), raw AS (
   -- What was read in the stretch, the last before it and the first after it; of these also the
   -- nearest that is not zero, since a zero may be lost communication.
@@ -71,9 +90,7 @@ factors AS (
         AND p.value <> 0
       ORDER BY p.at DESC LIMIT 1)
     UNION ALL
-    (SELECT p.at, p.value FROM telemetry_reading p
-      WHERE p.channel_id = %(channel)s AND p.at > edges.lo AND p.at < edges.hi
-        AND p.at >= i.begins AND p.at < i.ends)
+    SELECT t.at, t.value FROM thinned t WHERE t.id = i.id
     UNION ALL
     (SELECT p.at, p.value FROM telemetry_reading p
       WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= i.begins AND p.at < i.ends
@@ -97,7 +114,8 @@ factors AS (
     SELECT *, bool_or(value <> 0) OVER (PARTITION BY id ORDER BY at) AS has_counted FROM raw
   ) marked WHERE value <> 0 OR NOT has_counted
 ), steps AS (
-  SELECT id, at, value, lead(at) OVER w AS next_at, lead(value) OVER w - value AS change
+  SELECT id, at, value, lead(at) OVER w AS next_at, lead(value) OVER w - value AS change,
+    lag(at) OVER w IS NULL AS is_first
   FROM counted WINDOW w AS (PARTITION BY id ORDER BY at)
 ), judged AS (
   SELECT s.*, i.modulus, i.numerator, i.denominator,
@@ -125,8 +143,7 @@ factors AS (
     SELECT generate_series(
       date_bin('1 hour', r.at - interval '1 microsecond', edges.origin) + interval '1 hour',
       coalesce(r.next_at - interval '1 microsecond', r.at), interval '1 hour') AS cut
-    UNION SELECT r.at WHERE r.next_at IS NULL
-      OR NOT EXISTS (SELECT 1 FROM counted k WHERE k.id = r.id AND k.at < r.at)
+    UNION SELECT r.at WHERE r.next_at IS NULL OR r.is_first
   ) c
 ), spans AS (
   SELECT id, cut AS begins, lead(cut) OVER w AS ends,
@@ -177,6 +194,10 @@ SELECT %(channel)s, 'hour', hour, hour + interval '1 hour', NULL, NULL, NULL, 0,
 FROM hours
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
+
+REGISTER_HOURS = _REGISTER_HOURS.replace("{keep}", "NOT calm OR outermost")
+# The same rows from every reading, for tests to compare with.
+REGISTER_HOURS_UNTHINNED = _REGISTER_HOURS.replace("{keep}", "true")
 
 # An interval mean and a heartbeat speak until the next one, which is seldom on the second, or for
 # their own interval where that one is missing (more than half an interval late); and for no
