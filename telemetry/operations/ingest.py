@@ -72,7 +72,7 @@ def ingest(
     if accepted < staged:
         _keep_conflicts(batch_id=batch.pk)
     if accepted:
-        _mark_dirty(batch_id=batch.pk, at=received_at)
+        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staged)
     if gateway_id is not None:
         Gateway.objects.filter(pk=gateway_id).update(last_seen_at=received_at)
     return _close(
@@ -107,7 +107,7 @@ def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None
         cursor.execute(_RESOLVE, [batch.pk])
         cursor.execute(_NOW_IN_CONFLICT)
     if accepted:
-        _mark_dirty(batch_id=batch.pk, at=received_at)
+        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staged)
     return _close(
         batch, sha256=hashlib.sha256(repr(rows).encode()).digest(), staged=staged,
         accepted=accepted, conflicting=conflicting, rejected=staging.rejected,
@@ -259,9 +259,11 @@ def _keep_conflicts(*, batch_id: int) -> None:
         cursor.execute(_KEEP_CONFLICTS, [batch_id])
 
 
-def _mark_dirty(*, batch_id: int, at: dt.datetime) -> None:
+def _mark_dirty(*, batch_id: int, at: dt.datetime, all_new: bool) -> None:
+    # Where every staged row was stored, nobody needs to look up which were.
+    stored = "" if all_new else _STORED_NOW
     with connection.cursor() as cursor:
-        cursor.execute(_MARK_DIRTY, {"batch": batch_id, "at": at})
+        cursor.execute(_MARK_DIRTY.replace("{stored}", stored), {"batch": batch_id, "at": at})
 
 
 def _close(
@@ -320,14 +322,17 @@ UPDATE telemetry_rejectedreading k SET field = 'value', reason = 'conflict'
 FROM ingest_staged s JOIN telemetry_reading r USING (channel_id, at)
 WHERE k.id = s.row AND r.value <> s.value
 """
+_STORED_NOW = (
+    "JOIN telemetry_reading r ON r.channel_id = s.channel_id AND r.at = s.at"
+    " AND r.batch_id = %(batch)s"
+)
 # A new reading changes every local hour from its predecessor's to its successor's. Runs of
 # neighbouring hours are marked together. Half hours, since some zones are half an hour off.
 _MARK_DIRTY = """
 WITH fresh AS (
   SELECT s.channel_id, date_bin('1 hour', s.at, 'epoch') AS hour, min(s.at) AS first_at,
     max(s.at) AS last_at
-  FROM ingest_staged s JOIN telemetry_reading r USING (channel_id, at)
-  WHERE r.batch_id = %(batch)s
+  FROM ingest_staged s {stored}
   GROUP BY 1, 2
 ), numbered AS (
   SELECT *, CASE WHEN hour <= lag(hour) OVER w + interval '1 hour' THEN 0 ELSE 1 END AS starts
