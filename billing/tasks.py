@@ -12,6 +12,7 @@ from billing import operations, queries
 
 # A worker that gave no sign for this long is taken for dead. Two workers on one run do no harm.
 STALLED_AFTER = dt.timedelta(seconds=30)
+SIGN_OF_LIFE_EVERY = dt.timedelta(seconds=2)
 # As many workers share the contracts of a run.
 WORKERS_A_RUN = 2
 
@@ -21,8 +22,12 @@ def bill_run(*, run_id: int, **kwargs: Any) -> None:
     """
     Bill what waits in a run; delivered twice, two workers share the items.
     """
+    shown = timezone.now()
     while operations.bill_next(run_id=run_id, at=timezone.now()):
-        operations.show_life(run_id=run_id, at=timezone.now())
+        # Now and then: with each invoice, the workers of a run would wait for its one row.
+        if timezone.now() - shown > SIGN_OF_LIFE_EVERY:
+            shown = timezone.now()
+            operations.show_life(run_id=run_id, at=shown)
 
 
 def send_workers(*, run_id: int) -> None:

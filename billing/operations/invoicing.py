@@ -106,7 +106,7 @@ def _bill(
         _issue(invoice, contract, at, by_id)
     period.status = BillingPeriod.Status.INVOICED if issue else BillingPeriod.Status.DRAFTED
     period.parked_reason = ""
-    period.save()
+    period.save(update_fields=["status", "parked_reason"])
     return invoice
 
 
@@ -116,15 +116,15 @@ def _billing_period(contract: Contract, month: dt.date) -> BillingPeriod:
         raise NothingToBill(contract.reference)
     zone = contract.site.timezone
     instants = local_days(first, end, zone)
-    period, _ = BillingPeriod.objects.get_or_create(
-        contract=contract,
-        local_days=DateRange(first, end),
-        defaults={
-            "timezone": zone,
-            "instants": DateTimeTZRange(instants.start, instants.end),
-        },
-    )
-    return period
+    made = BillingPeriod(
+        contract=contract, local_days=DateRange(first, end), timezone=zone,
+        instants=DateTimeTZRange(instants.start, instants.end),
+    )  # fmt: skip
+    # The contract is locked, so nobody makes it in between.
+    found = BillingPeriod.objects.filter(contract=contract, local_days=made.local_days).first()
+    if found is None:
+        made.save(force_insert=True)
+    return found or made
 
 
 Part = tuple[Terms, Period, rating.Stretch, metering.MeteredEnergy | None]

@@ -80,7 +80,7 @@ def bill_next(*, run_id: int, at: dt.datetime) -> bool:
         else:
             item.state = RunItem.State.ISSUED if item.run.issue else RunItem.State.DRAFTED
     item.done_at = at
-    item.save()
+    item.save(update_fields=["state", "reason", "invoice", "done_at"])
     return True
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import dates, numbers
+from babel import Locale, dates, numbers
 from django import template
 from django.templatetags.static import static
 from django.utils import translation
@@ -30,8 +31,17 @@ DASH = "–"
 NBSP = "\u00a0"
 
 
-def _locale() -> str:
-    return translation.to_locale(translation.get_language() or "en-gb")
+@cache
+def _locale_of(language: str) -> Locale:
+    return Locale.parse(translation.to_locale(language))
+
+
+def _locale() -> Locale:
+    return _locale_of(translation.get_language() or "en-gb")
+
+
+# A page writes hundreds of numbers in a handful of patterns.
+_pattern = cache(numbers.parse_pattern)
 
 
 @register.filter
@@ -43,7 +53,7 @@ def number(value: Number | Absent, decimals: int = 0) -> str:
         return DASH
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
     # A true minus sign, as wide as the digits; the locales of English write a hyphen.
-    text = numbers.format_decimal(value, format=pattern, locale=_locale())
+    text = numbers.format_decimal(value, format=_pattern(pattern), locale=_locale())
     return text.replace("-", "−")
 
 
@@ -54,7 +64,9 @@ def quantity(value: Number | Absent) -> str:
     """
     if value is None or isinstance(value, str):
         return DASH
-    return numbers.format_decimal(value, format="#,##0.###", locale=_locale()).replace("-", "−")
+    return numbers.format_decimal(value, format=_pattern("#,##0.###"), locale=_locale()).replace(
+        "-", "−"
+    )
 
 
 @register.filter
@@ -65,7 +77,9 @@ def against(now: Decimal, then: Decimal) -> str:
     change = round((now - then) / then * 100)
     if change == 0:
         return gettext("about the same as")
-    shown = numbers.format_percent(abs(change) / Decimal(100), format="#,##0%", locale=_locale())
+    shown = numbers.format_percent(
+        abs(change) / Decimal(100), format=_pattern("#,##0%"), locale=_locale()
+    )
     return (gettext("%s more than") if change > 0 else gettext("%s less than")) % shown
 
 
@@ -92,7 +106,7 @@ def percent(share: Number | Absent, decimals: int = 1) -> str:
     if exact < 1 <= shown:
         shown = Decimal(1) - step
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + "%"
-    return numbers.format_percent(shown, format=pattern, locale=_locale())
+    return numbers.format_percent(shown, format=_pattern(pattern), locale=_locale())
 
 
 @register.filter
@@ -223,6 +237,7 @@ def hexadecimal(digest: bytes | memoryview) -> str:
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """
     Draw an icon of the sprite; always beside a word, so it is hidden from screen readers.
