@@ -64,34 +64,30 @@ def monthly_energy(
 def boundary_energy(
     *,
     viewer: Viewer,
-    site_ids: Iterable[int],
     boundary: str,
     first_month: dt.date,
     last_month: dt.date,
+    site_ids: Iterable[int] | None = None,
 ) -> list[MonthEnergy]:
     """
-    Return every month summed over the visible points of a boundary at some sites. The coverage
-    is that of all of them together, the quality that of the worst.
+    Return every month summed over the visible points of a boundary, at all sites or at some.
+    The coverage is that of all of them together, the quality that of the worst.
     """
-    visible = MeteringPoint.objects.visible_to(viewer).filter(
-        site_id__in=list(site_ids), boundary=boundary
-    )
+    visible = MeteringPoint.objects.visible_to(viewer).filter(boundary=boundary)
+    if site_ids is not None:
+        visible = visible.filter(site_id__in=list(site_ids))
     months = months_between(first_month, last_month)
-    by_month: defaultdict[dt.date, list[MonthEnergy]] = defaultdict(list)
-    points = set()
-    for point_id, energy in _months(visible.values_list("pk", flat=True), months):
-        points.add(point_id)
-        by_month[energy.month].append(energy)
-    return [_together(month, by_month[month], of=len(points)) for month in months]
-
-
-def _together(month: dt.date, parts: list[MonthEnergy], *, of: int) -> MonthEnergy:
-    known = [part.kwh for part in parts if part.kwh is not None]
-    # Months of one name are equally long but for a clock change, which the share can bear.
-    coverage = sum((part.coverage for part in parts), Decimal(0)) / of if of else Decimal(0)
-    qualities = {part.quality for part in parts} if len(parts) == of else {MISSING}
-    worst = next((q for q in Rollup.Quality.values if q in qualities), MISSING)
-    return MonthEnergy(month, sum(known, Decimal(0)) if known else None, coverage, worst)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TOGETHER,
+            {
+                "points": list(visible.values_list("pk", flat=True)),
+                "months": months,
+                "worst_first": Rollup.Quality.values,
+            },
+        )
+        found = {month: MonthEnergy(month, *rest) for month, *rest in cursor.fetchall()}
+    return [found.get(month, MonthEnergy(month, None, Decimal(0), MISSING)) for month in months]
 
 
 def _months(point_ids: Iterable[int], months: list[dt.date]) -> Iterator[tuple[int, MonthEnergy]]:
@@ -120,6 +116,13 @@ LEFT JOIN telemetry_rollup r ON r.channel_id = source.id AND r.grain = 'month'
   AND r.start_at = m.month::timestamp AT TIME ZONE source.timezone
 ORDER BY 1, 2
 """
+# Months of one name are equally long but for a clock change, which the share can bear.
+_TOGETHER = f"""
+SELECT month, sum(kwh), avg(coverage),
+  coalesce((%(worst_first)s::text[])[min(array_position(%(worst_first)s, quality))], 'missing')
+FROM ({_MONTHS}) AS each(point_id, month, kwh, coverage, quality)
+GROUP BY month
+"""  # noqa: S608 - a constant of this module
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,16 +279,14 @@ def site_states(
     Return what each visible site does now, from the channels the viewer may see.
     """
     sites = Site.objects.visible_to(viewer)
+    visible = Channel.objects.visible_to(viewer)
     if site_ids is not None:
         sites = sites.filter(pk__in=list(site_ids))
+        visible = visible.filter(site_id__in=list(site_ids))
     of_site: defaultdict[int, list[_Now]] = defaultdict(list)
     # Tuples: making a thousand models would take longer than the questions.
     wanted = [_Place(*row) for row in sites.values_list("pk", "timezone", "phase", "started_on")]
-    channels = dict(
-        Channel.objects.visible_to(viewer)
-        .filter(site_id__in=[site.pk for site in wanted])
-        .values_list("pk", "site_id")
-    )
+    channels = dict(visible.values_list("pk", "site_id"))
     with connection.cursor() as cursor:
         cursor.execute(
             _NOW,
