@@ -18,7 +18,7 @@ D = Decimal
 ZERO = D(0)
 
 
-def _standby(**limits: Decimal) -> indexation.Clause:
+def _standby() -> indexation.Clause:
     return indexation.Clause(
         base_price=D("14.50"),
         fixed=D("0.20"),
@@ -27,7 +27,6 @@ def _standby(**limits: Decimal) -> indexation.Clause:
             indexation.Part("electricity", D("0.40"), D("96.40")),
         ),
         collar=D("0.05"),
-        **limits,
     )
 
 
@@ -42,7 +41,7 @@ def test_an_indexed_standby_fee_with_its_service_credit():
     assert fee == D("425.17")
     assert to_cents(D("1412.5") * D("0.0385")) == D("54.38")
     assert promise.of(fee, up=726, counted=745) == (1, D("8.50"))
-    assert promise.of(fee, up=726, counted=744) == (0, 0)
+    assert promise.of(fee, up=726, counted=744) == (0, ZERO)
 
 
 def test_a_collar_holds_a_price_that_would_rise_further():
@@ -212,7 +211,7 @@ def test_a_loss_is_carried_over_and_never_charged():
     assert to_cents(_february(D(-120)).charged_on * D("0.45")) == D("293.96")
 
     deep = _february(D(-1000))
-    assert (deep.charged_on, deep.carried) == (0, D("-226.76"))
+    assert (deep.charged_on, deep.carried) == (ZERO, D("-226.76"))
 
 
 def test_a_baseline_that_fits_badly_is_not_accepted():
