@@ -19,7 +19,12 @@ from rest_framework.views import APIView
 
 from telemetry import formats, operations, queries
 
-_FORMAT_OF_TYPE = {"application/json": "json", "text/csv": "csv"}
+
+class NotAFormat(exceptions.APIException):
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+
+    def __init__(self) -> None:
+        super().__init__(f"Send one of these as Content-Type: {', '.join(formats.media_types())}.")
 
 
 class TooLarge(exceptions.APIException):
@@ -92,12 +97,12 @@ class Readings(APIView):
     )
     def post(self, request: Request) -> Response:
         """
-        Take a JSON array or CSV of channel, at and value. Rows in error are refused and kept,
+        Take readings in the format that Content-Type names. Rows in error are refused and kept,
         the rest is stored; a body of which no row can be stored answers 422.
         """
-        content_type = request.content_type.partition(";")[0].strip().lower()
-        if content_type not in _FORMAT_OF_TYPE:
-            raise exceptions.UnsupportedMediaType(content_type)
+        format = formats.of_media_type(request.content_type)
+        if format is None:
+            raise NotAFormat
         if int(request.headers.get("Content-Length") or 0) > settings.INGEST_MAX_BODY_BYTES:
             raise TooLarge
         gateway: Any = request.auth
@@ -106,10 +111,11 @@ class Readings(APIView):
                 site_id=gateway.site_id,
                 # The plain request streams; `request.data` would hold the body in memory.
                 stream=request._request,  # type: ignore[arg-type]
-                format=_FORMAT_OF_TYPE[content_type],
+                format=format.name,
                 source="http",  # type: ignore[arg-type]
                 received_at=timezone.now(),
                 gateway_id=gateway.pk,
+                options=request.query_params.dict(),
             )
         except formats.NotReadable as problem:
             raise exceptions.ParseError(str(problem)) from None

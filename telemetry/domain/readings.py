@@ -6,12 +6,25 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 # What numeric(24, 9) holds without rounding: a meter's figure is kept as it was sent.
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
-_NINE_DECIMALS = Decimal("1E-9")
+_ALL_PLAIN = re.compile(rf"(?:{_PLAIN.pattern}\n)*+", re.ASCII)
 _LIMIT = Decimal("1E15")
+
+
+def all_plain(texts: Sequence[str | None]) -> bool:
+    """
+    Say whether every text is a figure that `plain_value` returns as it is.
+    """
+    try:
+        together = "".join([f"{text}\n" for text in texts])
+    except TypeError:
+        return False
+    # Figures hold no line end, so a text that brings its own is counted out.
+    return together.count("\n") == len(texts) and _ALL_PLAIN.fullmatch(together) is not None
 
 
 def plain_value(text: str) -> str | None:

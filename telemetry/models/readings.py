@@ -22,13 +22,14 @@ class IngestBatch(models.Model):
     class Source(models.TextChoices):
         HTTP = "http", "HTTP"
         FILE = "file", "File"
+        MQTT = "mqtt", "MQTT"
         REPLAY = "replay", "Replay"
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="batches")
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, null=True, blank=True)
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices)
-    format = models.CharField(max_length=10)
+    format = models.CharField(max_length=30)
     name = models.CharField(max_length=200, blank=True)
     received_at = models.DateTimeField()
     sha256 = models.BinaryField()
@@ -106,6 +107,7 @@ class RejectedReading(models.Model):
         BAD_VALUE = "bad_value", "Value is not a number"
         MISSING_FIELD = "missing_field", "Field missing"
         CONFLICT = "conflict", "Another value is stored for this instant"
+        UNREADABLE = "unreadable", "Row not understood"
 
     batch = models.ForeignKey(IngestBatch, on_delete=models.CASCADE, related_name="refused")
     # Counted from 1; a CSV header is not a row.
@@ -115,6 +117,8 @@ class RejectedReading(models.Model):
     channel_text = models.TextField(blank=True)
     at_text = models.TextField(blank=True)
     value_text = models.TextField(blank=True)
+    # What the parser said, where the reason alone would not help the sender.
+    detail = models.TextField(blank=True)
     # The batch that took it in at last.
     resolved_by = models.ForeignKey(
         IngestBatch, on_delete=models.PROTECT, null=True, blank=True, related_name="resolved"

@@ -9,23 +9,17 @@ import datetime as dt
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import IO, BinaryIO
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, BinaryIO, cast
 
 from django.db import connection, transaction
 
 from telemetry import formats
-from telemetry.domain.readings import plain_value, utc_instant
-from telemetry.models import Channel, Gateway, IngestBatch, RejectedReading
+from telemetry.models import Gateway, IngestBatch, RejectedReading
+from telemetry.operations.staging import Staging, keep_refused
 
 Reason = RejectedReading.Reason
-
-# A gateway's clock may run ahead by this much before its readings are doubted.
-FUTURE_TOLERANCE = dt.timedelta(minutes=5)
-_CHUNK = 20_000
-_TEXT_LIMIT = 200
-_INSTANTS_KEPT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +46,10 @@ def ingest(
     received_at: dt.datetime,
     gateway_id: int | None = None,
     name: str = "",
+    options: Mapping[str, str] | None = None,
 ) -> IngestResult:
     """
-    Store the readings of one delivery.
+    Store the readings of one delivery, which is in one of `formats.FORMATS`.
 
     :raises formats.NotReadable: if the body is not of its format; nothing is stored then
     """
@@ -63,21 +58,24 @@ def ingest(
         received_at=received_at, sha256=b"",
     )  # fmt: skip
     digest = _Digesting(stream)
-    rows = formats.FORMATS[format](io.BufferedReader(digest, 1 << 16))
-    staging = _Staging(site_id=site_id, latest=received_at + FUTURE_TOLERANCE)
+    delivery = formats.Delivery(site_id, received_at, options or {})
+    columns = formats.FORMATS[format].parse(
+        cast(BinaryIO, io.BufferedReader(digest, 1 << 16)), delivery
+    )
+    staging = Staging(site_id=site_id, received_at=received_at)
     with tempfile.SpooledTemporaryFile(max_size=1 << 22) as refused:
-        staged = staging.fill(enumerate(rows, start=1), refused=refused, batch_id=batch.pk)
-        _keep_refused(refused)
-    accepted, conflicting = _take_over(batch_id=batch.pk, staged=staged, months=staging.months)
-    if accepted < staged:
+        staging.fill(columns, refused=cast(IO[bytes], refused), batch_id=batch.pk)
+        keep_refused(cast(IO[bytes], refused))
+    accepted, conflicting = _take_over(batch_id=batch.pk, staging=staging)
+    if accepted < staging.staged:
         _keep_conflicts(batch_id=batch.pk)
     if accepted:
-        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staged)
+        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staging.staged)
     if gateway_id is not None:
         Gateway.objects.filter(pk=gateway_id).update(last_seen_at=received_at)
     return _close(
-        batch, sha256=digest.sha256.digest(), staged=staged, accepted=accepted,
-        conflicting=conflicting, rejected=staging.rejected,
+        batch, sha256=digest.sha256.digest(), staging=staging, accepted=accepted,
+        conflicting=conflicting,
     )  # fmt: skip
 
 
@@ -90,7 +88,7 @@ def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None
     waiting = (
         RejectedReading.objects.select_for_update()
         .filter(batch__site_id=site_id, resolved_by__isnull=True)
-        .exclude(reason=Reason.CONFLICT)
+        .exclude(reason__in=[Reason.CONFLICT, Reason.UNREADABLE])
         .order_by("pk")
         .values_list("pk", "channel_text", "at_text", "value_text")
     )
@@ -99,18 +97,24 @@ def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None
         site_id=site_id, by_id=by_id, source=IngestBatch.Source.REPLAY, format="kept",
         received_at=received_at, sha256=b"",
     )  # fmt: skip
-    staging = _Staging(site_id=site_id, latest=received_at + FUTURE_TOLERANCE)
+    columns = formats.Columns(
+        [pk for pk, _ in rows],
+        [row.channel for _, row in rows],
+        [row.at for _, row in rows],
+        [row.value for _, row in rows],
+    )
+    staging = Staging(site_id=site_id, received_at=received_at)
     # The rows are kept already: what is refused again is not written a second time.
-    staged = staging.fill(rows, refused=None, batch_id=batch.pk)
-    accepted, conflicting = _take_over(batch_id=batch.pk, staged=staged, months=staging.months)
+    staging.fill([columns], refused=None, batch_id=batch.pk)
+    accepted, conflicting = _take_over(batch_id=batch.pk, staging=staging)
     with connection.cursor() as cursor:
         cursor.execute(_RESOLVE, [batch.pk])
         cursor.execute(_NOW_IN_CONFLICT)
     if accepted:
-        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staged)
+        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staging.staged)
     return _close(
-        batch, sha256=hashlib.sha256(repr(rows).encode()).digest(), staged=staged,
-        accepted=accepted, conflicting=conflicting, rejected=staging.rejected,
+        batch, sha256=hashlib.sha256(repr(rows).encode(errors="replace")).digest(),
+        staging=staging, accepted=accepted, conflicting=conflicting,
     )  # fmt: skip
 
 
@@ -133,122 +137,17 @@ class _Digesting(io.RawIOBase):
         return len(data)
 
 
-@dataclass
-class _Staging:
-    """
-    The temporary table of one batch's well-formed rows, and the count of the others.
-    """
-
-    site_id: int
-    latest: dt.datetime
-    rejected: int = 0
-    months: set[dt.date] = field(default_factory=set)
-    _instants: dict[str, str | Reason] = field(default_factory=dict)
-
-    def fill(
-        self,
-        rows: Iterable[tuple[int, formats.Row]],
-        *,
-        refused: IO[bytes] | None,
-        batch_id: int,
-    ) -> int:
-        """
-        Copy what is well-formed to the table, write the rest to `refused`, return the count
-        of the copied.
-        """
-        channels = dict(Channel.objects.filter(site_id=self.site_id).values_list("key", "pk"))
-        staged = 0
-        with connection.cursor() as cursor:
-            cursor.execute(_STAGING_TABLE)
-            with cursor.copy(_STAGING_COPY) as copy:
-                for lines in self._checked(rows, channels, refused, batch_id):
-                    copy.write("".join(lines))
-                    staged += len(lines)
-            if staged:
-                cursor.execute("ANALYZE ingest_staged")
-        return staged
-
-    def _checked(
-        self,
-        rows: Iterable[tuple[int, formats.Row]],
-        channels: dict[str, int],
-        refused: IO[bytes] | None,
-        batch_id: int,
-    ) -> Iterator[list[str]]:
-        lines: list[str] = []
-        instants = self._instants
-        for number, row in rows:
-            channel, at, value = row
-            channel_id = channels.get(channel) if channel else None
-            instant = (instants.get(at) or self._instant(at)) if at else Reason.MISSING_FIELD
-            plain = plain_value(value) if value else None
-            # Reason is a str too, so the well-formed are told by their class.
-            if channel_id is not None and plain is not None and type(instant) is str:
-                lines.append(f"{number}\t{channel_id}\t{instant}\t{plain}\n")
-                if len(lines) == _CHUNK:
-                    yield lines
-                    lines = []
-                continue
-            self.rejected += 1
-            if refused is not None:
-                field_name, reason = _why(row, channel_id, instant)
-                texts = "\t".join(_escaped(text) for text in row)
-                refused.write(
-                    f"{batch_id}\t{number}\t{field_name}\t{reason.value}\t{texts}\n".encode()
-                )
-        yield lines
-
-    def _instant(self, text: str) -> str | Reason:
-        instant = utc_instant(text)
-        known: str | Reason
-        if instant is None:
-            known = Reason.BAD_INSTANT
-        elif instant > self.latest:
-            known = Reason.FUTURE
-        else:
-            known = instant.isoformat()
-            self.months.add(instant.date().replace(day=1))
-        # Many channels are read at the same instant; a long file must not fill the memory.
-        if len(self._instants) >= _INSTANTS_KEPT:
-            self._instants.clear()
-        self._instants[text] = known
-        return known
-
-
-def _why(row: formats.Row, channel_id: int | None, instant: str | Reason) -> tuple[str, Reason]:
-    for name, text in zip(formats.FIELDS, row, strict=True):
-        if not text:
-            return name, Reason.MISSING_FIELD
-    if channel_id is None:
-        return "channel", Reason.UNKNOWN_CHANNEL
-    if isinstance(instant, Reason):
-        return "at", instant
-    return "value", Reason.BAD_VALUE
-
-
-def _escaped(text: str | None) -> str:
-    kept = (text or "")[:_TEXT_LIMIT].replace("\0", "")
-    return kept.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _keep_refused(refused: IO[bytes]) -> None:
-    refused.seek(0)
-    with connection.cursor() as cursor, cursor.copy(_REFUSED_COPY) as copy:
-        while chunk := refused.read(1 << 16):
-            copy.write(chunk)
-
-
-def _take_over(*, batch_id: int, staged: int, months: set[dt.date]) -> tuple[int, int]:
+def _take_over(*, batch_id: int, staging: Staging) -> tuple[int, int]:
     """
     Move the staged rows to the readings; return how many were new and how many contradict
     what is stored.
     """
     with connection.cursor() as cursor:
-        for month in sorted(months):
+        for month in sorted(staging.months):
             cursor.execute("SELECT telemetry_ensure_partition(%s)", [month])
         cursor.execute(_TAKE_OVER, [batch_id])
         accepted = cursor.rowcount
-        if accepted == staged:
+        if accepted == staging.staged:
             return accepted, 0
         cursor.execute(_COUNT_CONFLICTS)
         return accepted, cursor.fetchone()[0]
@@ -267,34 +166,21 @@ def _mark_dirty(*, batch_id: int, at: dt.datetime, all_new: bool) -> None:
 
 
 def _close(
-    batch: IngestBatch, *, sha256: bytes, staged: int, accepted: int, conflicting: int,
-    rejected: int,
-) -> IngestResult:  # fmt: skip
+    batch: IngestBatch, *, sha256: bytes, staging: Staging, accepted: int, conflicting: int
+) -> IngestResult:
     batch.sha256 = sha256
-    batch.row_count = staged + rejected
+    batch.row_count = staging.staged + staging.rejected
     batch.accepted = accepted
     batch.conflicting = conflicting
-    batch.duplicate = staged - accepted - conflicting
-    batch.rejected = rejected
+    batch.duplicate = staging.staged - accepted - conflicting
+    batch.rejected = staging.rejected
     batch.save()
     return IngestResult(
         batch_id=batch.pk, rows=batch.row_count, accepted=accepted, duplicate=batch.duplicate,
-        conflicting=conflicting, rejected=rejected,
+        conflicting=conflicting, rejected=batch.rejected,
     )  # fmt: skip
 
 
-# Dropped at commit; a second batch in one transaction finds the first one's table.
-_STAGING_TABLE = """
-DROP TABLE IF EXISTS pg_temp.ingest_staged;
-CREATE TEMPORARY TABLE ingest_staged (
-  row bigint, channel_id bigint, at timestamptz, value numeric(24, 9)
-) ON COMMIT DROP
-"""
-_STAGING_COPY = "COPY ingest_staged FROM STDIN"
-_REFUSED_COPY = """
-COPY telemetry_rejectedreading
-  (batch_id, row, field, reason, channel_text, at_text, value_text) FROM STDIN
-"""
 # DO NOTHING also takes the first of several equal rows within the batch.
 _TAKE_OVER = """
 INSERT INTO telemetry_reading (channel_id, at, value, batch_id)
@@ -307,9 +193,10 @@ FROM ingest_staged s JOIN telemetry_reading r USING (channel_id, at) WHERE r.val
 _COUNT_CONFLICTS = f"SELECT count(*) {_CONFLICTS}"
 _KEEP_CONFLICTS = f"""
 INSERT INTO telemetry_rejectedreading
-  (batch_id, row, field, reason, channel_text, at_text, value_text)
+  (batch_id, row, field, reason, channel_text, at_text, value_text, detail)
 SELECT %s, s.row, 'value', 'conflict', c.key,
-  to_char(s.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), trim_scale(s.value)::text
+  to_char(s.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), trim_scale(s.value)::text,
+  ''
 FROM (SELECT s.* {_CONFLICTS}) s JOIN telemetry_channel c ON c.id = s.channel_id
 """  # noqa: S608 - both halves are constants of this module
 _RESOLVE = """

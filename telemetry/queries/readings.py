@@ -26,6 +26,8 @@ def problems_of_batch(*, batch_id: int, limit: int) -> list[Problem]:
     """
     refused = RejectedReading.objects.filter(batch_id=batch_id).order_by("row")[:limit]
     return [
-        Problem(row=r.row, field=r.field, reason=r.reason, detail=r.get_reason_display())
+        Problem(
+            row=r.row, field=r.field, reason=r.reason, detail=r.detail or r.get_reason_display()
+        )
         for r in refused
     ]

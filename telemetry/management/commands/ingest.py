@@ -17,18 +17,23 @@ from telemetry.models import IngestBatch
 
 
 class Command(BaseCommand):
-    help = "Load a CSV or JSON file of readings; loading it again changes nothing."
+    help = "Load a file of readings in any format known; loading it again changes nothing."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--site", required=True, help="slug of the site")
         parser.add_argument("--format", choices=sorted(formats.FORMATS))
+        parser.add_argument(
+            "--option", action="append", default=[], metavar="NAME=VALUE",
+            help="what the format wants to know, such as precision=s",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
-        format_name = options["format"] or file.suffix.removeprefix(".").lower()
-        if format_name not in formats.FORMATS:
+        by_name = formats.of_file(file.name)
+        format_name: str = options["format"] or (by_name.name if by_name else "")
+        if not format_name:
             raise CommandError(f"Say the format of {file.name} with --format.")
         site = Site.objects.filter(slug=options["site"]).first()
         if site is None:
@@ -42,6 +47,7 @@ class Command(BaseCommand):
                     source=IngestBatch.Source.FILE,
                     received_at=timezone.now(),
                     name=file.name,
+                    options=dict(given.partition("=")[::2] for given in options["option"]),
                 )
         except OSError as problem:
             raise CommandError(f"{file} cannot be read: {problem.strerror}.") from None

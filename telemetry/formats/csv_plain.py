@@ -1,0 +1,66 @@
+"""
+Comma-separated text whose header names the columns channel, at and value.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+from telemetry.formats.frame import (
+    FIELDS,
+    ROWS_AT_ONCE,
+    Columns,
+    Delivery,
+    Format,
+    NotReadable,
+)
+
+
+def parse(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
+    """
+    Yield the rows under the header; empty lines are no rows.
+
+    :raises NotReadable: if it is not UTF-8 text or a column is absent
+    """
+    # utf-8-sig: spreadsheets put a byte order mark in front.
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    try:
+        reader = csv.reader(text)
+        header = [name.strip().lower() for name in next(reader, [])]
+        if not set(FIELDS) <= set(header):
+            raise NotReadable(f"The first line must name the columns {', '.join(FIELDS)}.")
+        places = [header.index(name) for name in FIELDS]
+        filled = filter(None, reader)
+        taken = 0
+        while rows := list(islice(filled, ROWS_AT_ONCE)):
+            yield _columns(rows, places, taken)
+            taken += len(rows)
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise NotReadable(f"Not readable as CSV in UTF-8: {problem}.") from None
+    finally:
+        text.detach()
+
+
+def _columns(rows: list[list[str]], places: list[int], taken: int) -> Columns:
+    width = max(places)
+    numbers = range(taken + 1, taken + 1 + len(rows))
+    if min(map(len, rows)) <= width:
+        # A short row lacks its last fields.
+        channels, ats, values = (
+            [row[place] if place < len(row) else None for row in rows] for place in places
+        )
+        return Columns(numbers, channels, ats, values)
+    channel, at, value = places
+    return Columns(
+        numbers,
+        [row[channel] for row in rows],
+        [row[at] for row in rows],
+        [row[value] for row in rows],
+    )
+
+
+FORMAT = Format(name="csv", media_types=("text/csv",), extensions=("csv",), parse=parse)

@@ -1,0 +1,105 @@
+"""
+What every format is made of: the bytes of a delivery go in, rows come out, in columns because
+that is how they are checked and stored quickly. Nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+from telemetry.domain.readings import utc_instant
+
+FIELDS = ("channel", "at", "value")
+ROWS_AT_ONCE = 20_000
+
+
+class NotReadable(Exception):
+    """
+    The body as a whole is not of its format; nothing of it can be taken.
+    """
+
+
+class Row(NamedTuple):
+    """
+    One row as sent; None where the field is absent.
+    """
+
+    channel: str | None
+    at: str | None
+    value: str | None
+
+
+class Refused(NamedTuple):
+    """
+    A row of which the format itself could make nothing: why, in words for its sender, and the
+    text as it came. It counts as a row and is kept.
+    """
+
+    detail: str
+    text: str
+    field: str = "row"
+
+
+@dataclass(slots=True)
+class Columns:
+    """
+    Some rows side by side: the nth entries belong together. `numbers` say which row or line of
+    the delivery each comes from; `instant` reads the time stamps.
+    """
+
+    numbers: Sequence[int]
+    channels: Sequence[str | None]
+    ats: Sequence[str | None]
+    values: Sequence[str | None]
+    refused: Sequence[tuple[int, Refused]] = field(default_factory=list)
+    instant: Callable[[str], dt.datetime | None] = utc_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    What a parser may want to know beside the bytes. The options are those of the address
+    (`?precision=s`) or of the command line.
+    """
+
+    site_id: int
+    received_at: dt.datetime
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """
+    A format with the names it goes by. The first media type is the one to recommend.
+
+    `parse` raises NotReadable where the body as a whole is not of the format; it streams, so
+    what it has yielded before is then forgotten by whoever stores it.
+    """
+
+    name: str
+    media_types: tuple[str, ...]
+    extensions: tuple[str, ...]
+    parse: Callable[[BinaryIO, Delivery], Iterator[Columns]]
+
+
+def in_columns(rows: Iterable[Row | Refused]) -> Iterator[Columns]:
+    """
+    Number the rows from 1 and gather them, for parsers that yield one at a time.
+    """
+    rows = iter(rows)
+    taken = 0
+    while together := list(islice(rows, ROWS_AT_ONCE)):
+        numbered = list(enumerate(together, start=taken + 1))
+        good = [(number, row) for number, row in numbered if isinstance(row, Row)]
+        yield Columns(
+            [number for number, _ in good],
+            [row.channel for _, row in good],
+            [row.at for _, row in good],
+            [row.value for _, row in good],
+            [(number, row) for number, row in numbered if isinstance(row, Refused)],
+        )
+        taken += len(together)
