@@ -1,0 +1,51 @@
+"""
+Reads of contracts, runs and invoices, split by topic.
+"""
+
+from billing.queries.evidence import canonical_document, differences
+from billing.queries.inputs import Incomplete, billable_days, metered, terms_of
+from billing.queries.invoices import (
+    bill_a_year_before,
+    billed_months,
+    bills,
+    documents,
+    invoice_details,
+    invoice_years,
+    invoices,
+    invoices_without_document,
+    issued_invoice,
+)
+from billing.queries.runs import (
+    contracts_to_bill,
+    months_due,
+    parked_reason,
+    run_items,
+    run_totals,
+    runs,
+    stalled_runs,
+)
+
+__all__ = [
+    "Incomplete",
+    "bill_a_year_before",
+    "billable_days",
+    "billed_months",
+    "bills",
+    "canonical_document",
+    "contracts_to_bill",
+    "differences",
+    "documents",
+    "invoice_details",
+    "invoice_years",
+    "invoices",
+    "invoices_without_document",
+    "issued_invoice",
+    "metered",
+    "months_due",
+    "parked_reason",
+    "run_items",
+    "run_totals",
+    "runs",
+    "stalled_runs",
+    "terms_of",
+]

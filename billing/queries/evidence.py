@@ -1,0 +1,68 @@
+"""
+The bytes an issued document is hashed over, and whether it can be recomputed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from billing.models import (
+    Invoice,
+)
+from sites.domain import Period
+from telemetry import queries as metering
+
+
+def canonical_document(*, invoice: Invoice) -> bytes:
+    """
+    Return the bytes that the hash of an issued invoice is taken over: its number, dates, totals
+    and lines with the digests of their readings, behind the hash of the document before it.
+    """
+    previous = bytes(invoice.previous_hash).hex() if invoice.previous_hash else ""
+    head = [
+        previous, invoice.number, str(invoice.issued_on), str(invoice.due_on), invoice.currency,
+        f"{invoice.net:.2f}", f"{invoice.vat:.2f}", f"{invoice.gross:.2f}",
+    ]  # fmt: skip
+    rows = ["|".join(head)]
+    for line in invoice.lines.order_by("position").prefetch_related("evidence"):
+        digests = ",".join(bytes(e.readings_sha256).hex() for e in line.evidence.all())
+        rows.append(
+            f"{line.position}|{line.charge}|{line.quantity:.3f}|{line.unit}|{line.unit_price:.6f}"
+            f"|{line.net:.2f}|{line.vat_rate:.2f}|{digests}"
+        )
+    return "\n".join(rows).encode()
+
+
+def differences(*, invoice: Invoice) -> Iterator[str]:
+    """
+    Recompute an issued invoice from the readings and yield, in words, what is not as stored.
+    """
+    for line in invoice.lines.order_by("position").prefetch_related("evidence"):
+        for kept in line.evidence.all():
+            period = Period(kept.instants.lower, kept.instants.upper)
+            try:
+                found = metering.metered_energy(point_id=_point_of(kept.channel_id), period=period)
+            except metering.ReadingMissing as missing:
+                yield f"line {line.position}: no readings from {missing.args[0].isoformat()}"
+                continue
+            stored = {
+                "opening register": (kept.opening, found.opening),
+                "closing register": (kept.closing, found.closing),
+                "energy in kWh": (kept.energy_kwh, found.energy_kwh),
+                "count of readings": (kept.reading_count, found.reading_count),
+                "digest of readings": (
+                    bytes(kept.readings_sha256).hex(),
+                    found.readings_sha256.hex(),
+                ),
+            }
+            for name, (was, now) in stored.items():
+                if was != now:
+                    yield f"line {line.position}: {name} is {now}, on the invoice {was}"
+    digest = hashlib.sha256(canonical_document(invoice=invoice)).digest()
+    if digest != bytes(invoice.document_hash or b""):
+        yield "the document differs from its hash"
+
+
+def _point_of(channel_id: int) -> int:
+    return metering.point_of_channel(channel_id=channel_id)

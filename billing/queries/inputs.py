@@ -1,0 +1,69 @@
+"""
+What a bill is made from: days, terms and metered energy.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db.backends.postgresql.psycopg_any import DateRange
+from django.db.models import QuerySet
+
+from billing.models import (
+    Contract,
+    Terms,
+)
+from sites.domain import Period
+from telemetry import queries as metering
+
+
+class Incomplete(Exception):
+    """
+    Something that the bill needs is not there; the message says what.
+    """
+
+
+def next_month(month: dt.date) -> dt.date:
+    """
+    Return the first day of the month after.
+    """
+    return (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+
+
+def billable_days(*, contract: Contract, month: dt.date) -> tuple[dt.date, dt.date] | None:
+    """
+    Return the local days of the month, the last one excluded, on which the contract runs.
+    """
+    first = max(month, contract.valid.lower)
+    end = next_month(month)
+    if contract.valid.upper is not None:
+        end = min(end, contract.valid.upper)
+    return (first, end) if first < end else None
+
+
+def terms_of(*, contract_id: int, first: dt.date, end: dt.date) -> QuerySet[Terms]:
+    """
+    Return the terms that hold on some of the days, in order.
+    """
+    return (
+        Terms.objects.filter(contract_id=contract_id, valid__overlap=DateRange(first, end))
+        .select_related("metering_point")
+        .order_by("valid")
+    )
+
+
+def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
+    """
+    Return what the named metering point counted; None where the terms charge no energy.
+
+    :raises Incomplete: naming the first hour without readings
+    """
+    if terms.metering_point_id is None:
+        return None
+    try:
+        return metering.metered_energy(point_id=terms.metering_point_id, period=period)
+    except metering.ReadingMissing as missing:
+        raise Incomplete(
+            f"{terms.metering_point} has no readings for the hour from"
+            f" {missing.args[0]:%d %B %Y %H:%M} UTC."
+        ) from None
