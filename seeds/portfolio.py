@@ -5,6 +5,7 @@ every reading behind them is real (data/SOURCES.md).
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -57,9 +58,17 @@ class Feed:
 
 def _meter(serial: str, make: str, unit: str, kw: int, **more: Any) -> dict[str, Any]:
     return {
-        "serial": serial, "make": make, "unit": unit, "max_power_kw": Decimal(kw),
-        "register_modulus": Decimal(10_000_000), **more,
+        "serial": serial, "make": make, "unit": unit, "max_power_kw": Decimal(kw), "digits": 7,
+        "kind": "electricity", **more,
     }  # fmt: skip
+
+
+def _heat_meter(serial: str, make: str, unit: str, kw: int, **more: Any) -> dict[str, Any]:
+    # Sensor, class and verification are assumed: the sources do not tell.
+    return _meter(
+        serial, make, unit, kw, kind="heat", flow_sensor="outlet", accuracy_class=2,
+        dt_min_k=Decimal(3), verified_on=dt.date(2023, 4, 18), **more,
+    )  # fmt: skip
 
 
 _KIEL_IT, _LUEBECK_IT, _LEEDS_CT = 900, 4200, 6
@@ -204,7 +213,9 @@ SITES: list[dict[str, Any]] = [
                 "heat_handoff",
                 partial(sources.substation, "L12"),
                 seasonal=True,
-                meter=_meter("70114512", "Kamstrup Multical 603", "MWh", 1000),
+                meter=_heat_meter(
+                    "70114512", "Kamstrup Multical 603", "MWh", 1000, qp_m3h=Decimal("25")
+                ),
                 customer="foerdebad",
                 place={
                     "name": "Fördebad, plant room",
@@ -229,7 +240,9 @@ SITES: list[dict[str, Any]] = [
                 sources.danish_meter,
                 seasonal=True,
                 round_the_year=True,
-                meter=_meter("66001801", "Kamstrup Multical 403", "kWh", 40),
+                meter=_heat_meter(
+                    "66001801", "Kamstrup Multical 403", "kWh", 40, qp_m3h=Decimal("1.5")
+                ),
                 customer="kita-moewennest",
                 place={
                     "name": "Kita Möwennest, cellar",
@@ -311,7 +324,9 @@ SITES: list[dict[str, Any]] = [
                 "heat_handoff",
                 partial(sources.substation, "L17"),
                 seasonal=True,
-                meter=_meter("70114517", "Kamstrup Multical 603", "MWh", 2000),
+                meter=_heat_meter(
+                    "70114517", "Kamstrup Multical 603", "MWh", 2000, qp_m3h=Decimal("40")
+                ),
                 customer="wohnbau-trave",
                 place={
                     "name": "Quartier Obertrave, substation",
@@ -369,7 +384,7 @@ SITES: list[dict[str, Any]] = [
                 "heat_handoff",
                 sources.central_heating,
                 seasonal=True,
-                meter=_meter("5540233", "Itron CF Echo II", "kWh", 60),
+                meter=_heat_meter("5540233", "Itron CF Echo II", "kWh", 60, qp_m3h=Decimal("2.5")),
                 customer="canal-road-school",
                 place={
                     "name": "School boiler room",

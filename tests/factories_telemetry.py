@@ -33,7 +33,7 @@ def make_heat_channel(
     )
     meter = Meter.objects.create(
         operator=site.operator, serial=f"{site.pk}-{code}", make="test", unit=unit,
-        register_modulus=Decimal(10_000_000), max_power_kw=Decimal(400),
+        max_power_kw=Decimal(400),
     )  # fmt: skip
     Installation.objects.create(point=point, meter=meter, valid=FOREVER)
     return Channel.objects.create(

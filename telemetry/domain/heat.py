@@ -119,7 +119,8 @@ def energy(
     """
     difference = np.asarray(t_in, dtype=float) - np.asarray(t_out, dtype=float)
     k = coefficient(t_in, t_out, sensor, fluid=fluid)
-    return np.asarray(volume, dtype=float) * k * np.maximum(difference, 0.0)
+    kwh: Array = np.asarray(volume, dtype=float) * k * np.maximum(difference, 0.0)
+    return kwh
 
 
 def power(

@@ -1,16 +1,27 @@
 from telemetry.models.carbon import EmissionFactor
-from telemetry.models.metering import Channel, Gateway, Installation, Meter, MeteringPoint
+from telemetry.models.metering import (
+    Channel,
+    Gateway,
+    Installation,
+    Meter,
+    MeteringPoint,
+    MeterRegister,
+)
 from telemetry.models.readings import IngestBatch, Reading, RejectedReading
 from telemetry.models.rollups import DirtyRange, Rollup
+from telemetry.models.rules import CalibrationRule, LossPolicy
 
 __all__ = [
+    "CalibrationRule",
     "Channel",
     "DirtyRange",
     "EmissionFactor",
     "Gateway",
     "IngestBatch",
     "Installation",
+    "LossPolicy",
     "Meter",
+    "MeterRegister",
     "MeteringPoint",
     "Reading",
     "RejectedReading",

@@ -2,13 +2,18 @@
 What is measured and with what: metering points, meters, their installations, channels, gateways.
 """
 
+from decimal import Decimal
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Power
 
 from sites.access import Scope, ScopedQuerySet
 from sites.models import DeliveryPoint, HostingService, Site, Stakeholder
+
+_TEN = Value(Decimal(10), output_field=models.DecimalField(max_digits=20, decimal_places=6))
 
 
 class GatewayQuerySet(ScopedQuerySet["Gateway"]):
@@ -57,7 +62,15 @@ class MeteringPoint(models.Model):
         FACILITY = "facility", "Whole facility"
         IT = "it", "IT equipment"
         COOLING = "cooling", "Cooling and auxiliaries"
-        HEAT_HANDOFF = "heat_handoff", "Heat hand-off"
+        # What the customer takes: the far side of the exchanger.
+        HEAT_HANDOFF = "heat_handoff", "Heat hand-off, customer’s side"
+        # What leaves the data centre, before the pipe; losses lie between the two.
+        HEAT_SOURCE = "heat_source", "Heat hand-off, source side"
+        UPLIFT = "uplift", "Heat pump and uplift pumps"
+        PV = "pv", "Photovoltaics"
+        GRID_IMPORT = "grid_import", "Grid, drawn"
+        GRID_EXPORT = "grid_export", "Grid, fed in"
+        WATER = "water", "Water"
         TENANT_FEED = "tenant_feed", "Tenant feed"
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="metering_points")
@@ -87,8 +100,13 @@ class MeteringPoint(models.Model):
             models.UniqueConstraint(fields=["site", "code"], name="point_code_once_a_site"),
             models.CheckConstraint(
                 name="a_heat_handoff_names_its_delivery_point",
-                condition=Q(boundary="heat_handoff", delivery_point__isnull=False)
-                | (~Q(boundary="heat_handoff") & Q(delivery_point__isnull=True)),
+                condition=Q(
+                    boundary__in=["heat_handoff", "heat_source"], delivery_point__isnull=False
+                )
+                | (
+                    ~Q(boundary__in=["heat_handoff", "heat_source"])
+                    & Q(delivery_point__isnull=True)
+                ),
             ),
             models.CheckConstraint(
                 name="a_tenant_feed_names_its_service",
@@ -101,34 +119,87 @@ class MeteringPoint(models.Model):
         return self.name
 
 
-class MeterQuerySet(ScopedQuerySet["Meter"]):
-    scope = Scope(operator="operator")
-
-
-class Meter(models.Model):
+class RegisterFields(models.Model):
     """
-    A device with an energy register, in its native unit.
-
-    Energy in kWh is the register difference times `multiplier` times the kWh of `unit`.
+    How a dial counts. What it counted is the difference times `multiplier` times the size of
+    `unit`; `multiplier` is a transformer ratio, or the weight of a pulse.
     """
 
     class Unit(models.TextChoices):
         WH = "Wh", "Wh"
         KWH = "kWh", "kWh"
         MWH = "MWh", "MWh"
+        J = "J", "J"
+        KJ = "kJ", "kJ"
+        MJ = "MJ", "MJ"
         GJ = "GJ", "GJ"
+        MCAL = "Mcal", "Mcal"
         GCAL = "Gcal", "Gcal"
+        M3 = "m3", "m³"
+        LITRE = "l", "l"
+        M3C = "m3C", "m³·°C"
+        PULSE = "pulse", "Pulses"
+
+    unit = models.CharField(max_length=8, choices=Unit.choices, default=Unit.KWH)
+    multiplier = models.DecimalField(max_digits=14, decimal_places=6, default=1)
+    digits = models.PositiveSmallIntegerField(default=7)
+    # The least step of the dial, in its unit.
+    resolution = models.DecimalField(max_digits=9, decimal_places=6, default=1)
+    # One past the largest figure the dial can show, in its unit.
+    register_modulus = models.GeneratedField(
+        expression=F("resolution") * Power(_TEN, F("digits")),
+        output_field=models.DecimalField(max_digits=20, decimal_places=6),
+        db_persist=True,
+    )
+
+    class Meta:
+        abstract = True
+
+
+class MeterQuerySet(ScopedQuerySet["Meter"]):
+    scope = Scope(operator="operator")
+
+
+class Meter(RegisterFields):
+    """
+    A device with its main register: energy, or volume of water and gas meters. Other registers
+    it has are rows of `MeterRegister`.
+
+    Flows are m³/h, temperature differences K (EN 1434).
+    """
+
+    class Kind(models.TextChoices):
+        HEAT = "heat", "Heat"
+        COOLING = "cooling", "Cooling"
+        ELECTRICITY = "electricity", "Electricity"
+        WATER = "water", "Water"
+        GAS = "gas", "Gas"
+
+    class FlowSensor(models.TextChoices):
+        INLET = "inlet", "Inlet (warm pipe)"
+        OUTLET = "outlet", "Outlet (cool pipe)"
+
+    class Fluid(models.TextChoices):
+        WATER = "water", "Water"
+        GLYCOL = "glycol", "Water and glycol"
 
     operator = models.ForeignKey(Stakeholder, on_delete=models.PROTECT, related_name="meters")
     serial = models.CharField(max_length=60)
     make = models.CharField(max_length=80)
-    unit = models.CharField(max_length=8, choices=Unit.choices, default=Unit.KWH)
-    # A transformer ratio or pulse weight; 1 where the dial shows the energy itself.
-    multiplier = models.DecimalField(max_digits=14, decimal_places=6, default=1)
-    # One past the largest figure the dial can show, in native units: 10^digits x resolution.
-    register_modulus = models.DecimalField(max_digits=20, decimal_places=6)
-    # The most the installation can draw or deliver, kW; decides rollover against reset.
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.HEAT)
+    # The most the installation can draw or deliver in an hour, kWh or m³; decides rollover
+    # against reset.
     max_power_kw = models.DecimalField(max_digits=12, decimal_places=3)
+    flow_sensor = models.CharField(max_length=6, choices=FlowSensor.choices, blank=True)
+    fluid = models.CharField(max_length=6, choices=Fluid.choices, default=Fluid.WATER)
+    accuracy_class = models.PositiveSmallIntegerField(
+        choices=[(1, "1"), (2, "2"), (3, "3")], null=True, blank=True
+    )
+    dt_min_k = models.DecimalField(max_digits=4, decimal_places=1, null=True, blank=True)
+    qp_m3h = models.DecimalField(max_digits=9, decimal_places=3, null=True, blank=True)
+    qi_m3h = models.DecimalField(max_digits=9, decimal_places=4, null=True, blank=True)
+    verified_on = models.DateField(null=True, blank=True)
+    # The last day on which the verification holds.
     calibration_due = models.DateField(null=True, blank=True)
 
     objects = MeterQuerySet.as_manager()
@@ -138,12 +209,63 @@ class Meter(models.Model):
             models.UniqueConstraint(fields=["operator", "serial"], name="serial_once_an_operator"),
             models.CheckConstraint(
                 name="meter_figures_are_positive",
-                condition=Q(multiplier__gt=0, register_modulus__gt=0, max_power_kw__gt=0),
+                condition=Q(
+                    multiplier__gt=0, resolution__gt=0, digits__gte=1, digits__lte=12,
+                    max_power_kw__gt=0,
+                ),
             ),
-        ]
+            models.CheckConstraint(
+                name="a_meter_counts_in_units_of_its_kind",
+                condition=Q(kind__in=["water", "gas"], unit__in=["m3", "l", "pulse"])
+                | (~Q(kind__in=["water", "gas"]) & ~Q(unit__in=["m3", "l", "m3C"])),
+            ),
+            models.CheckConstraint(
+                name="accuracy_is_told_as_a_whole",
+                condition=Q(accuracy_class__isnull=True)
+                | Q(accuracy_class__in=[1, 2, 3], dt_min_k__gt=0, qp_m3h__gt=0),
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.serial
+
+
+class MeterRegister(RegisterFields):
+    """
+    A further register of a meter: volume, E8, E9, or the cooling energy of a heat meter.
+    """
+
+    class Quantity(models.TextChoices):
+        VOLUME = "volume", "Volume"
+        E8 = "e8", "E8, volume × supply temperature"
+        E9 = "e9", "E9, volume × return temperature"
+        COOLING_ENERGY = "cooling_energy", "Cooling energy"
+
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="registers")
+    quantity = models.CharField(max_length=20, choices=Quantity.choices)
+    # The most it can count in an hour, in m³, m³·°C or kWh; decides rollover against reset.
+    max_an_hour = models.DecimalField(max_digits=12, decimal_places=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["meter", "quantity"], name="register_once_a_meter"),
+            models.CheckConstraint(
+                name="register_figures_are_positive",
+                condition=Q(
+                    multiplier__gt=0, resolution__gt=0, digits__gte=1, digits__lte=12,
+                    max_an_hour__gt=0,
+                ),
+            ),
+            models.CheckConstraint(
+                name="a_register_counts_in_units_of_its_quantity",
+                condition=Q(quantity="volume", unit__in=["m3", "l", "pulse"])
+                | Q(quantity__in=["e8", "e9"], unit="m3C")
+                | (Q(quantity="cooling_energy") & ~Q(unit__in=["m3", "l", "m3C"])),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.meter} {self.quantity}"
 
 
 class InstallationQuerySet(ScopedQuerySet["Installation"]):
@@ -167,6 +289,9 @@ class Installation(models.Model):
     valid = DateTimeRangeField()
     first_register = models.DecimalField(max_digits=20, decimal_places=6, null=True, blank=True)
     last_register = models.DecimalField(max_digits=20, decimal_places=6, null=True, blank=True)
+    # While the point stood without a meter before this one, this mean power of the hours before
+    # stands in, as an estimate.
+    gap_kw = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
 
     objects = InstallationQuerySet.as_manager()
 
@@ -215,6 +340,12 @@ class Channel(models.Model):
         POWER = "power", "Power"
         SUPPLY = "supply", "Supply temperature"
         RETURN = "return", "Return temperature"
+        DELTA_T = "delta_t", "Temperature difference"
+        FLOW = "flow", "Flow"
+        VOLUME = "volume", "Volume"
+        E8 = "e8", "E8, volume × supply temperature"
+        E9 = "e9", "E9, volume × return temperature"
+        COOLING_ENERGY = "cooling_energy", "Cooling energy"
         HEARTBEAT = "heartbeat", "Heartbeat"
 
     # The site is repeated here so that a key is unique and found within it.
@@ -224,7 +355,7 @@ class Channel(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     # "<point code>.<quantity>": what gateways write.
     key = models.CharField(max_length=90)
-    # As sent: kWh, MWh, W, kW, °C. Registers take their unit from the installed meter.
+    # As sent: kWh, MWh, W, kW, °C, m3/h, l/h. Registers take their unit from the installed meter.
     unit = models.CharField(max_length=8, blank=True)
     interval_s = models.PositiveIntegerField(null=True, blank=True)
 
@@ -238,6 +369,11 @@ class Channel(models.Model):
                 name="means_and_heartbeats_state_their_interval",
                 condition=Q(kind__in=["interval", "heartbeat"], interval_s__gt=0)
                 | (~Q(kind__in=["interval", "heartbeat"]) & Q(interval_s__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="registers_count_what_adds_up",
+                condition=~Q(kind="register")
+                | Q(quantity__in=["energy", "cooling_energy", "volume", "e8", "e9"]),
             ),
         ]
 

@@ -42,7 +42,8 @@ class Rollup(models.Model):
     One channel over one local hour, day or month.
 
     `energy_kwh` is the sum of what is known of the bucket, None where nothing is; only a
-    `coverage` of 1 makes it the whole. Mean, minimum and maximum are in the unit the channel
+    `coverage` of 1 makes it the whole. For registers of volume it holds m³, for E8 and E9 m³·°C.
+    Mean, minimum and maximum are in the unit the channel
     sends. `opening` and `closing` are the register at the edges in the meter's native unit.
     """
 

@@ -49,15 +49,25 @@ WITH {_EDGES},
 factors AS (
   SELECT * FROM unnest(%(units)s::text[], %(numerators)s::numeric[], %(denominators)s::numeric[])
     AS f(unit, numerator, denominator)
+), dials AS (
+  -- The register that counts the channel's quantity: the meter's main one or a further one.
+  SELECT id AS meter_id, unit, multiplier, register_modulus, max_power_kw AS most, true AS main
+  FROM telemetry_meter
+  WHERE %(quantity)s = CASE WHEN kind IN ('water', 'gas') THEN 'volume' ELSE 'energy' END
+  UNION ALL
+  SELECT meter_id, unit, multiplier, register_modulus, max_an_hour, false
+  FROM telemetry_meterregister WHERE quantity = %(quantity)s
 ), installed AS (
   SELECT i.id, coalesce(lower(i.valid), '-infinity') AS begins,
-    coalesce(upper(i.valid), 'infinity') AS ends, i.first_register,
-    i.last_register, m.register_modulus AS modulus, m.max_power_kw,
-    m.multiplier * f.numerator AS numerator, f.denominator,
+    coalesce(upper(i.valid), 'infinity') AS ends,
+    CASE WHEN d.main THEN i.first_register END AS first_register,
+    CASE WHEN d.main THEN i.last_register END AS last_register,
+    d.register_modulus AS modulus, d.most AS max_power_kw,
+    d.multiplier * f.numerator AS numerator, f.denominator,
     -- A little less than it could count a second: what is within needs no closer look.
-    (m.max_power_kw * f.denominator / (m.multiplier * f.numerator) / 3600)::float8 AS a_second
+    (d.most * f.denominator / (d.multiplier * f.numerator) / 3600)::float8 AS a_second
   FROM telemetry_installation i
-  JOIN telemetry_meter m ON m.id = i.meter_id JOIN factors f ON f.unit = m.unit, edges
+  JOIN dials d USING (meter_id) JOIN factors f ON f.unit = d.unit, edges
   WHERE i.point_id = %(point)s AND i.valid && tstzrange(edges.lo, edges.hi, '[]')
 ), inside AS (
   SELECT i.id, p.at, p.value,

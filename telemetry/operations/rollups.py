@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from telemetry.domain.availability import LATE
-from telemetry.domain.units import KWH_PER_UNIT
+from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
 from telemetry.operations import rollup_sql as sql
 
@@ -55,10 +55,11 @@ def _roll_up_span(
     }
     with connection.cursor() as cursor:
         if channel.kind == Channel.Kind.REGISTER:
-            units = list(KWH_PER_UNIT)
-            parameters["units"] = units
-            parameters["numerators"] = [KWH_PER_UNIT[unit].numerator for unit in units]
-            parameters["denominators"] = [KWH_PER_UNIT[unit].denominator for unit in units]
+            sizes = BASE_UNITS[REGISTER_BASE[channel.quantity]]
+            parameters["quantity"] = channel.quantity
+            parameters["units"] = list(sizes)
+            parameters["numerators"] = [size.numerator for size in sizes.values()]
+            parameters["denominators"] = [size.denominator for size in sizes.values()]
             cursor.execute(sql.REGISTER_HOURS, parameters)
         elif channel.interval_s is None:
             cursor.execute(sql.GAUGE_HOURS, parameters)

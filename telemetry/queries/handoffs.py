@@ -44,11 +44,14 @@ def hand_offs(
 ) -> dict[int, HandOff]:
     """
     Return the hand-off of each of the delivery points the viewer may see, by delivery point, in
-    three queries; where one has several metering points, the first that was set up.
+    three queries; where one has several metering points, the first on the customer's side, else
+    the first at the source.
     """
     visible = MeteringPoint.objects.visible_to(viewer).select_related("delivery_point")
     points: dict[int, tuple[MeteringPoint, Decimal]] = {}
-    for point in visible.filter(delivery_point__in=list(delivery_point_ids)).order_by("pk"):
+    asked = visible.filter(delivery_point__in=list(delivery_point_ids))
+    # "heat_handoff" comes before "heat_source".
+    for point in asked.order_by("boundary", "pk"):
         if point.delivery_point is not None:
             required_c = point.delivery_point.required_supply_c
             points.setdefault(point.delivery_point.pk, (point, required_c))

@@ -25,6 +25,7 @@ _RANK = [
     MeteringPoint.Boundary.IT,
     MeteringPoint.Boundary.TENANT_FEED,
     MeteringPoint.Boundary.HEAT_HANDOFF,
+    MeteringPoint.Boundary.HEAT_SOURCE,
     MeteringPoint.Boundary.COOLING,
 ]
 

@@ -154,7 +154,7 @@ def test_a_tenant_who_came_later_lowers_nobodys_coverage():
     came = march.end - dt.timedelta(hours=43)
     feed = make_channel(site=site, boundary=Boundary.TENANT_FEED)
     meter = Meter.objects.create(
-        operator=site.operator, serial="later", make="test", register_modulus=10**7,
+        operator=site.operator, serial="later", make="test",
         max_power_kw=400,
     )  # fmt: skip
     Installation.objects.create(point=feed.point, meter=meter, valid=(came, None))

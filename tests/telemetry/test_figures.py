@@ -150,7 +150,7 @@ def test_a_hand_off_that_came_later_does_not_lower_the_coverage_before():
     came = dt.datetime(2025, 3, 21, 8, tzinfo=dt.UTC)
     second = make_channel(site=site, boundary=Boundary.HEAT_HANDOFF)
     meter = Meter.objects.create(
-        operator=site.operator, serial="later", make="test", register_modulus=10**7,
+        operator=site.operator, serial="later", make="test",
         max_power_kw=400,
     )  # fmt: skip
     Installation.objects.create(point=second.point, meter=meter, valid=(came, None))

@@ -23,7 +23,7 @@ MODULUS, POWER = Decimal(1000), Decimal(40)
 def test_sql_and_arithmetic_agree_on_a_register_that_rolls_over(seed: int):
     chance = random.Random(seed)  # noqa: S311 - figures for a test
     channel = make_heat_channel()
-    Meter.objects.update(register_modulus=MODULUS, max_power_kw=POWER)
+    Meter.objects.update(digits=3, max_power_kw=POWER)
     at, value, readings = START, Decimal(chance.randrange(990_000)) / 1000, []
     for _ in range(60):
         readings.append((at, value))

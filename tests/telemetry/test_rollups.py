@@ -138,7 +138,7 @@ def test_a_meter_exchange_counts_both_meters_and_never_their_difference():
     )
     new = Meter.objects.create(
         operator=channel.site.operator, serial="new", make="test", unit="MWh",
-        register_modulus=1_000_000, max_power_kw=400,
+        digits=6, max_power_kw=400,
     )  # fmt: skip
     Installation.objects.create(
         point=channel.point, meter=new, valid=(change, None), first_register=Decimal("0.002")

@@ -51,7 +51,7 @@ def test_thinned_readings_give_the_same_rollups(
     monkeypatch: pytest.MonkeyPatch, steps, zone, start, lost, exchanged
 ):
     channel = make_heat_channel(site=factories.make_site(timezone=zone))
-    Meter.objects.filter(installations__point=channel.point).update(register_modulus=10_000)
+    Meter.objects.filter(installations__point=channel.point).update(digits=4)
     at, dial, rows = NIGHTS[zone], start, []
     for number, (minutes, change) in enumerate(steps):
         shown = 0 if number in lost else dial % 10_000
@@ -79,7 +79,7 @@ def _exchange(channel: Channel, at: dt.datetime) -> None:
     old.save()
     meter = Meter.objects.create(
         operator=channel.site.operator, serial=f"new-{channel.pk}", make="test",
-        register_modulus=Decimal(10_000), max_power_kw=Decimal(400),
+        digits=4, max_power_kw=Decimal(400),
     )  # fmt: skip
     Installation.objects.create(
         point=channel.point, meter=meter, valid=DateTimeTZRange(at, None), first_register=Decimal(3)
