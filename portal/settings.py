@@ -160,6 +160,7 @@ if BASE_URL.startswith("https://"):
 # A gateway may send a day of a large site at once; the ingest view streams the body itself.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 INGEST_MAX_BODY_BYTES = int(os.environ.get("INGEST_MAX_BODY_BYTES", 256 * 1024 * 1024))
+INGEST_MAX_INFLATED_BYTES = int(os.environ.get("INGEST_MAX_INFLATED_BYTES", 1024**3))
 
 # Without a mail server letters become files: their links must not get into a log.
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")

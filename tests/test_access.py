@@ -50,6 +50,8 @@ ACCESS = {
     "readyz": (200, 200, 200, 200, 200, 200),
     # Only gateways' tokens count here; a signed-in person is nobody.
     "api/v1/readings": (401, 401, 401, 401, 401, 401),
+    "api/v2/write": (401, 401, 401, 401, 401, 401),
+    "write": (401, 401, 401, 401, 401, 401),
     "api/v1/sites/": (200, 200, 200, 200, 200, 403),
     "api/v1/invoices/": (200, 200, 200, 200, 200, 403),
     "api/v1/invoices/<str:number>/pdf": (200, 404, 200, 404, 404, 403),

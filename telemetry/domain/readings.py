@@ -38,7 +38,7 @@ def plain_value(text: str) -> str | None:
         value = Decimal(text.strip())
     except InvalidOperation:
         return None
-    if not value.is_finite() or abs(value) >= _LIMIT:
+    if not value.is_finite() or abs(value) >= _LIMIT or (value and value.adjusted() < -9):
         return None
     shown = f"{value.normalize():f}"
     return shown if _PLAIN.fullmatch(shown) else None
@@ -53,4 +53,21 @@ def utc_instant(text: str) -> dt.datetime | None:
         instant = dt.datetime.fromisoformat(text.strip())
         return instant.astimezone(dt.UTC) if instant.tzinfo is not None else None
     except (ValueError, OverflowError):
+        return None
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_COUNT = re.compile(r"-?[0-9]{1,19}")
+
+
+def instant_of_count(text: str, unit_ns: int) -> dt.datetime | None:
+    """
+    Return the instant so many units of `unit_ns` nanoseconds after the start of 1970, down to
+    the microsecond; None for what is not a whole number or beyond the calendar.
+    """
+    if not _COUNT.fullmatch(text):
+        return None
+    try:
+        return _EPOCH + dt.timedelta(microseconds=int(text) * unit_ns // 1000)
+    except OverflowError:
         return None

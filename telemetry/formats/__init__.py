@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from telemetry.formats import csv_plain, objects
+from telemetry.formats import csv_plain, line_protocol, objects
+from telemetry.formats.compression import (
+    ENCODINGS,
+    Limited,
+    Source,
+    TooLarge,
+    UnknownEncoding,
+    encoding_of_file,
+    inflated,
+    open_file,
+)
 from telemetry.formats.frame import (
     FIELDS,
     ROWS_AT_ONCE,
@@ -21,19 +31,27 @@ from telemetry.formats.frame import (
 )
 
 __all__ = [
+    "ENCODINGS",
     "FIELDS",
     "FORMATS",
     "ROWS_AT_ONCE",
     "Columns",
     "Delivery",
     "Format",
+    "Limited",
     "NotReadable",
     "Refused",
     "Row",
+    "Source",
+    "TooLarge",
+    "UnknownEncoding",
+    "encoding_of_file",
     "in_columns",
+    "inflated",
     "media_types",
     "of_file",
     "of_media_type",
+    "open_file",
 ]
 
 FORMATS: dict[str, Format] = {
@@ -41,6 +59,8 @@ FORMATS: dict[str, Format] = {
     for known in (
         csv_plain.FORMAT,
         objects.JSON,
+        objects.NDJSON,
+        line_protocol.FORMAT,
     )
 }
 
@@ -65,7 +85,7 @@ def of_file(name: str) -> Format | None:
     Return the format by the extension of a file name, that of a compression left out.
     """
     path = PurePath(name.lower())
-    suffix = PurePath(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    suffix = PurePath(path.stem).suffix if encoding_of_file(name) else path.suffix
     return next(
         (known for known in FORMATS.values() if suffix.removeprefix(".") in known.extensions), None
     )

@@ -7,9 +7,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import BinaryIO
 
+from telemetry.formats import lines
 from telemetry.formats.frame import (
     FIELDS,
     ROWS_AT_ONCE,
@@ -26,10 +27,9 @@ def parse(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
 
     :raises NotReadable: if it is not UTF-8 text or a column is absent
     """
-    # utf-8-sig: spreadsheets put a byte order mark in front.
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    pieces = (io.StringIO(piece, newline="") for piece in lines.pieces(stream))
     try:
-        reader = csv.reader(text)
+        reader = csv.reader(chain.from_iterable(pieces))
         header = [name.strip().lower() for name in next(reader, [])]
         if not set(FIELDS) <= set(header):
             raise NotReadable(f"The first line must name the columns {', '.join(FIELDS)}.")
@@ -39,10 +39,8 @@ def parse(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
         while rows := list(islice(filled, ROWS_AT_ONCE)):
             yield _columns(rows, places, taken)
             taken += len(rows)
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise NotReadable(f"Not readable as CSV in UTF-8: {problem}.") from None
-    finally:
-        text.detach()
+    except csv.Error as problem:
+        raise NotReadable(f"Not readable as CSV: {problem}.") from None
 
 
 def _columns(rows: list[list[str]], places: list[int], taken: int) -> Columns:

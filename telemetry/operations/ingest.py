@@ -40,7 +40,7 @@ class IngestResult:
 def ingest(
     *,
     site_id: int,
-    stream: BinaryIO,
+    stream: formats.Source,
     format: str,
     source: IngestBatch.Source,
     received_at: dt.datetime,
@@ -123,7 +123,7 @@ class _Digesting(io.RawIOBase):
     A stream that hashes what is read from it.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: formats.Source) -> None:
         self.stream = stream
         self.sha256 = hashlib.sha256()
 

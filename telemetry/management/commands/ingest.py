@@ -42,7 +42,7 @@ class Command(BaseCommand):
             with file.open("rb") as stream:
                 result = operations.ingest(
                     site_id=site.pk,
-                    stream=stream,
+                    stream=formats.open_file(stream, file.name),
                     format=format_name,
                     source=IngestBatch.Source.FILE,
                     received_at=timezone.now(),
