@@ -1,27 +1,43 @@
 """
 Terms and quantities into lines: a pure function, the same lines for the same inputs.
+
+One tier, band or fee is one line; its net is the unrounded price times the shown quantity, rounded
+once. A credit is a negative quantity, never a negative price (EN 16931 BR-27).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import datetime as dt
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
+from billing.domain import agreement, indexation, tiers
+from billing.domain.agreement import Agreed
+from billing.domain.baseline import MonthOfSavings
+from billing.domain.credits import covered
 from billing.domain.money import to_cents
 
 STANDING = "standing"
 ENERGY = "energy"
 _THOUSANDTH = Decimal("0.001")
+_ONE = Decimal(1)
+_NOTHING_MORE = Agreed()
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """
-    Part of a billing period under one version of the terms.
+    Part of a billing period under one version of the terms, with all it is priced from.
 
     `days` of the `days_in_month` local days; prices per kW and month and per kWh; `energy_kwh`
-    as metered, None where the terms do not charge energy.
+    as metered, None where the terms charge no energy. `hours` gives local start and kWh of each
+    hour where the terms have bands. `taken_kwh` is what was charged before in the calendar year;
+    `ends_year` says that the stretch ends it. `indices` are the means the clauses ask for, by
+    price and series; `before` the prices that held until now. `up` of `counted` seconds the
+    service was there. `pool` is the service's part of the heat revenue.
     """
 
     terms_id: int
@@ -33,12 +49,79 @@ class Stretch:
     energy_kwh: Decimal | None
     vat_category: str
     vat_rate: Decimal
+    model: str = agreement.USAGE
+    agreed: Agreed = _NOTHING_MORE
+    is_first: bool = False
+    hours: tuple[tuple[dt.datetime, Decimal], ...] = ()
+    taken_kwh: Decimal = Decimal(0)
+    ends_year: bool = False
+    indices: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    before: Mapping[str, Decimal] = field(default_factory=dict)
+    up: int = 0
+    counted: int = 0
+    pool: Decimal = Decimal(0)
+    savings: MonthOfSavings | None = None
+    attributes_kwh: Decimal = Decimal(0)
+    matched_kwh: Decimal = Decimal(0)
+
+
+def stretch(stored: Mapping[str, Any]) -> Stretch:
+    """
+    Return a stretch from its stored form, JSON with figures as strings; what a document was rated
+    from is kept in that form, so that anybody can rate it again.
+
+    :raises agreement.BadTerms: if the particulars are not understood
+    """
+    given = {
+        name: value for name, value in stored.items() if name not in {"details", "instants", *_READ}
+    }
+    given |= {name: read(stored[name]) for name, read in _READ.items() if name in stored}
+    return Stretch(
+        **{"contracted_kw": None, "price_per_kw": None, "price_per_kwh": None, "energy_kwh": None}
+        | given,
+        agreed=agreement.read(stored["model"], stored.get("details", {})),
+    )
+
+
+def canonical(stored: Any) -> bytes:
+    """
+    Return the bytes that the digest of stored inputs is taken over: JSON with sorted keys and no
+    spaces.
+    """
+    return json.dumps(stored, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _figures(given: Mapping[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(value) for name, value in given.items()}
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(
+        (
+            "contracted_kw",
+            "price_per_kw",
+            "price_per_kwh",
+            "energy_kwh",
+            "vat_rate",
+            "taken_kwh",
+            "pool",
+            "attributes_kwh",
+            "matched_kwh",
+        ),
+        Decimal,
+    ),
+    "hours": lambda rows: tuple((dt.datetime.fromisoformat(at), Decimal(kwh)) for at, kwh in rows),
+    "indices": lambda given: {price: _figures(values) for price, values in given.items()},
+    "before": _figures,
+    "savings": lambda given: MonthOfSavings(**_figures(given)),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RatedLine:
     """
-    One charge: quantity to three decimals, net rounded half up once.
+    One charge: quantity to three decimals, net rounded half up once. `metered` lines are
+    computed from the meter and carry its evidence; `note` adds to the formula what decided it.
     """
 
     terms_id: int
@@ -49,6 +132,9 @@ class RatedLine:
     vat_category: str
     vat_rate: Decimal
     formula: str
+    metered: bool = False
+    label: str = ""
+    note: str = ""
 
     @property
     def net(self) -> Decimal:
@@ -60,51 +146,269 @@ def rate(stretches: Iterable[Stretch]) -> list[RatedLine]:
     Return the lines of a billing period, per stretch the energy first.
 
     :raises ValueError: if the terms charge energy and none is given
+    :raises indexation.IndexMissing: naming the value a price clause lacks
     """
-    lines = []
-    for stretch in stretches:
-        if stretch.price_per_kwh is not None:
-            lines.append(_energy_line(stretch))
-        if stretch.contracted_kw is not None:
-            lines.append(_standing_line(stretch))
+    return [line for stretch in stretches for line in _capped(stretch, list(_lines(stretch)))]
+
+
+def _lines(stretch: Stretch) -> Iterator[RatedLine]:
+    if stretch.model == agreement.SAVINGS:
+        yield from _savings(stretch)
+    elif stretch.model == agreement.HOST:
+        yield from _host(stretch)
+    else:
+        yield from _energy(stretch)
+        yield from _standing(stretch)
+        yield from _attributes(stretch)
+        yield from _heat_share(stretch)
+    yield from _fees(stretch)
+
+
+def _line(
+    stretch: Stretch, charge: str, quantity: Decimal, unit: str, price: Decimal, formula: str,
+    *, metered: bool = False, label: str = "", note: str = "",
+) -> RatedLine:  # fmt: skip
+    return RatedLine(
+        terms_id=stretch.terms_id, charge=charge, quantity=quantity, unit=unit, unit_price=price,
+        vat_category=stretch.vat_category, vat_rate=stretch.vat_rate, formula=formula,
+        metered=metered, label=label, note=note,
+    )  # fmt: skip
+
+
+def _price(stretch: Stretch, name: str) -> tuple[Decimal | None, str]:
+    """
+    Return a price of the terms, moved by its clause where it has one, and the clause's arithmetic.
+    """
+    item = next((item for item in stretch.agreed.index if item.price == name), None)
+    if item is None:
+        plain: Decimal | None = getattr(stretch, name)
+        return plain, ""
+    found = indexation.price(
+        item.clause, stretch.indices.get(name, {}), before=stretch.before.get(name)
+    )
+    return found.price, found.formula + _BINDING[found.binding]
+
+
+_BINDING = {
+    indexation.Binding.NONE: "",
+    indexation.Binding.DEADBAND: " (within the deadband: the price stays)",
+    indexation.Binding.COLLAR: " (held by the agreed corridor)",
+    indexation.Binding.STEP: " (held by the agreed step)",
+    indexation.Binding.FLOOR: " (the agreed lowest price)",
+    indexation.Binding.CEILING: " (the agreed highest price)",
+}
+
+
+def _energy(stretch: Stretch) -> Iterator[RatedLine]:
+    agreed = stretch.agreed
+    if agreed.allowance_kwh is not None:
+        yield from _overage(stretch)
+        return
+    price, note = _price(stretch, "price_per_kwh")
+    if price is None and not agreed.tiers and not agreed.bands:
+        return
+    metered = rounded(_metered(stretch) * agreed.energy_factor)
+    if agreed.tiers:
+        yield from _tiers(stretch, metered)
+    elif agreed.bands:
+        yield from _bands(stretch, metered)
+    elif price is not None:
+        of = "" if agreed.energy_factor == 1 else _times(_metered(stretch), agreed.energy_factor)
+        yield _line(
+            stretch, ENERGY, metered, "kWh", price, f"{of}{metered} kWh × {price.normalize():f}",
+            metered=True, note=note,
+        )  # fmt: skip
+    yield from _minimum(stretch, metered)
+
+
+def _times(metered: Decimal, factor: Decimal) -> str:
+    return f"{rounded(metered)} kWh × {factor.normalize():f} = "
+
+
+def _metered(stretch: Stretch) -> Decimal:
+    if stretch.energy_kwh is None:
+        raise ValueError("Terms with a price per kWh need the metered energy.")
+    return stretch.energy_kwh
+
+
+def _tiers(stretch: Stretch, metered: Decimal) -> Iterator[RatedLine]:
+    agreed = stretch.agreed
+    way = tiers.volume if agreed.tiers_by_volume else tiers.graduated
+    taken = stretch.taken_kwh if agreed.tiers_per_year else Decimal(0)
+    for tier, kwh in way(metered, agreed.tiers, taken=taken):
+        position = agreed.tiers.index(tier) + 1
+        yield _line(
+            stretch, ENERGY if position == 1 else f"{ENERGY}_{position}", kwh, "kWh", tier.price,
+            f"{kwh} of {metered} kWh × {tier.price.normalize():f}", metered=True,
+            label=str(position), note=f"{taken} kWh before in the year" if taken else "",
+        )  # fmt: skip
+
+
+def _bands(stretch: Stretch, metered: Decimal) -> Iterator[RatedLine]:
+    bands = stretch.agreed.bands
+    for position, (band, kwh) in enumerate(
+        tiers.by_band(stretch.hours, bands, total=metered), start=1
+    ):
+        if kwh:
+            yield _line(
+                stretch, ENERGY if position == 1 else f"{ENERGY}_{position}", kwh, "kWh",
+                band.price, f"{kwh} of {metered} kWh × {band.price.normalize():f}", metered=True,
+                label=band.name,
+            )  # fmt: skip
+
+
+def _overage(stretch: Stretch) -> Iterator[RatedLine]:
+    allowance, price = stretch.agreed.allowance_kwh, stretch.agreed.overage_price
+    if allowance is None or price is None:
+        return
+    metered = rounded(_metered(stretch))
+    free = rounded(allowance * stretch.days / stretch.days_in_month)
+    over = max(metered - free, Decimal(0))
+    yield _line(
+        stretch, ENERGY, over, "kWh", price,
+        f"{metered} − {free} kWh included = {over} kWh × {price.normalize():f}",
+        metered=True, label="overage",
+    )  # fmt: skip
+
+
+def _minimum(stretch: Stretch, metered: Decimal) -> Iterator[RatedLine]:
+    agreed = stretch.agreed
+    if agreed.minimum_kwh is None or agreed.minimum_price is None or not stretch.ends_year:
+        return
+    taken = stretch.taken_kwh + metered
+    missing = rounded(tiers.shortfall(taken, agreed.minimum_kwh))
+    if missing:
+        price = agreed.minimum_price
+        yield _line(
+            stretch, "minimum", missing, "kWh", price,
+            f"{agreed.minimum_kwh.normalize():f} − {taken} = {missing} kWh"
+            f" × {price.normalize():f}",
+        )  # fmt: skip
+
+
+def _standing(stretch: Stretch) -> Iterator[RatedLine]:
+    price, note = _price(stretch, "price_per_kw")
+    if stretch.contracted_kw is None:
+        return
+    if price is None:
+        raise ValueError("A standing charge needs contracted kW and a price.")
+    kw = stretch.contracted_kw
+    quantity = rounded(kw * stretch.days / stretch.days_in_month)
+    share = f"{kw.normalize():f} kW × {stretch.days}/{stretch.days_in_month} days"
+    line = _line(
+        stretch, STANDING, quantity, "kW", price, f"{share} × {price.normalize():f}", note=note
+    )
+    yield line
+    premium = stretch.agreed.premium_per_kw
+    if premium is not None:
+        yield _line(
+            stretch, "premium", quantity, "kW", premium, f"{share} × {premium.normalize():f}"
+        )
+    if stretch.agreed.service_credit is not None:
+        steps, credit = stretch.agreed.service_credit.of(
+            line.net, up=stretch.up, counted=stretch.counted
+        )
+        if credit:
+            yield _line(
+                stretch, "service_credit", -_ONE, "x", credit,
+                f"available {stretch.up} of {stretch.counted} s: {steps} steps below"
+                f" {stretch.agreed.service_credit.target.normalize():f} %, on {line.net}",
+            )  # fmt: skip
+
+
+def _attributes(stretch: Stretch) -> Iterator[RatedLine]:
+    agreed = stretch.agreed
+    if agreed.attribute_price is None:
+        return
+    used = rounded(_metered(stretch) * agreed.energy_factor)
+    held = rounded(covered(used, stretch.attributes_kwh))
+    share = f", {held / used * 100:.2f} % of {used} kWh" if used else ""
+    yield _line(
+        stretch, "attribute", held, "kWh", agreed.attribute_price,
+        f"{held} kWh × {agreed.attribute_price.normalize():f}{share}",
+    )  # fmt: skip
+    if agreed.matched_premium is not None:
+        matched = rounded(covered(held, stretch.matched_kwh))
+        yield _line(
+            stretch, "matched", matched, "kWh", agreed.matched_premium,
+            f"{matched} kWh matched in the hour × {agreed.matched_premium.normalize():f}",
+        )  # fmt: skip
+
+
+def _heat_share(stretch: Stretch) -> Iterator[RatedLine]:
+    if stretch.pool:
+        yield _line(
+            stretch, "heat_share", -_ONE, "x", stretch.pool,
+            f"part of {stretch.agreed.heat_share} % of the site's heat revenue",
+        )  # fmt: skip
+
+
+def _savings(stretch: Stretch) -> Iterator[RatedLine]:
+    month, share = stretch.savings, stretch.agreed.savings_share
+    if month is None or share is None:
+        raise ValueError("Shared savings need the month's statement.")
+    price = share / 100
+    yield _line(
+        stretch, "savings", rounded(month.charged_on), "x", price,
+        f"{month.baseline_cost} − {month.actual_cost} = {month.savings};"
+        f" {month.charged_on} × {price.normalize():f}",
+    )  # fmt: skip
+
+
+def _host(stretch: Stretch) -> Iterator[RatedLine]:
+    price, note = _price(stretch, "price_per_kwh")
+    if price is not None:
+        quantity = rounded(_metered(stretch))
+        paid = price * (1 + stretch.agreed.margin / 100)
+        paid = paid.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+        yield _line(
+            stretch, ENERGY, quantity, "kWh", paid,
+            f"{quantity} kWh × {price.normalize():f}"
+            f" × (1 + {stretch.agreed.margin.normalize():f} %)",
+            metered=True, note=note,
+        )  # fmt: skip
+    fee = stretch.agreed.site_fee
+    if fee is not None:
+        yield from _monthly(stretch, "site_fee", fee)
+
+
+def _fees(stretch: Stretch) -> Iterator[RatedLine]:
+    agreed = stretch.agreed
+    if agreed.monthly_fee is not None:
+        yield from _monthly(stretch, "fee", agreed.monthly_fee)
+    if agreed.connection_fee is not None and stretch.is_first:
+        yield _line(
+            stretch, "connection", _ONE, "x", agreed.connection_fee, f"{agreed.connection_fee} once"
+        )
+
+
+def _monthly(stretch: Stretch, charge: str, fee: Decimal) -> Iterator[RatedLine]:
+    days, of = stretch.days, stretch.days_in_month
+    if days == of:
+        yield _line(stretch, charge, _ONE, "month", fee, f"1 month × {fee.normalize():f}")
+        return
+    # By the day: a rounded part of a month times a large fee would be cents off.
+    a_day = (fee / of).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+    yield _line(
+        stretch, charge, Decimal(days), "day", a_day, f"{days} days × {fee.normalize():f} / {of}"
+    )
+
+
+def _capped(stretch: Stretch, lines: list[RatedLine]) -> list[RatedLine]:
+    cap = stretch.agreed.cap_per_month
+    if cap is None:
+        return lines
+    most = to_cents(cap * stretch.days / stretch.days_in_month)
+    over = sum((line.net for line in lines), Decimal(0)) - most
+    if over > 0:
+        lines.append(
+            _line(stretch, "cap", -_ONE, "x", over, f"{most + over} − {most} agreed at most")
+        )
     return lines
 
 
-def _energy_line(stretch: Stretch) -> RatedLine:
-    if stretch.energy_kwh is None or stretch.price_per_kwh is None:
-        raise ValueError("Terms with a price per kWh need the metered energy.")
-    quantity = _rounded(stretch.energy_kwh)
-    return RatedLine(
-        terms_id=stretch.terms_id,
-        charge=ENERGY,
-        quantity=quantity,
-        unit="kWh",
-        unit_price=stretch.price_per_kwh,
-        vat_category=stretch.vat_category,
-        vat_rate=stretch.vat_rate,
-        formula=f"{quantity} kWh × {stretch.price_per_kwh.normalize():f}",
-    )
-
-
-def _standing_line(stretch: Stretch) -> RatedLine:
-    if stretch.contracted_kw is None or stretch.price_per_kw is None:
-        raise ValueError("A standing charge needs contracted kW and a price.")
-    share = Decimal(stretch.days) / stretch.days_in_month
-    quantity = _rounded(stretch.contracted_kw * share)
-    return RatedLine(
-        terms_id=stretch.terms_id,
-        charge=STANDING,
-        quantity=quantity,
-        unit="kW",
-        unit_price=stretch.price_per_kw,
-        vat_category=stretch.vat_category,
-        vat_rate=stretch.vat_rate,
-        formula=(
-            f"{stretch.contracted_kw.normalize():f} kW × {stretch.days}/{stretch.days_in_month}"
-            f" days × {stretch.price_per_kw.normalize():f}"
-        ),
-    )
-
-
-def _rounded(quantity: Decimal) -> Decimal:
+def rounded(quantity: Decimal) -> Decimal:
+    """
+    Return a quantity as it is billed: three decimals, half up.
+    """
     return quantity.quantize(_THOUSANDTH, rounding=ROUND_HALF_UP)

@@ -8,19 +8,24 @@ from billing.models.invoices import (
     LineEvidence,
     NumberSeries,
 )
+from billing.models.prices import Baseline, IndexValue, MonthlyFigure, PriceIndex
 from billing.models.runs import BillingPeriod, BillingRun, RunItem
 
 __all__ = [
+    "Baseline",
     "BilledInterval",
     "BillingPeriod",
     "BillingRun",
     "Contract",
+    "IndexValue",
     "Invoice",
     "InvoiceDocument",
     "InvoiceLine",
     "InvoiceVat",
     "LineEvidence",
+    "MonthlyFigure",
     "NumberSeries",
+    "PriceIndex",
     "RunItem",
     "Terms",
 ]

@@ -34,9 +34,23 @@ class Contract(models.Model):
     hosting_service = models.ForeignKey(
         HostingService, on_delete=models.PROTECT, null=True, blank=True, related_name="contracts"
     )
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        ACTIVE = "active", "Active"
+        ENDED = "ended", "Ended"
+
     reference = models.CharField(max_length=40)
+    # A draft is not billed; an ended contract is, for the days it ran.
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     currency = models.CharField(max_length=3)
     valid = DateRangeField()
+    # The last day of a pilot, after which it ends unless it was made a full contract.
+    pilot_until = models.DateField(null=True, blank=True)
+    # The law the contract is under, where it decides what may be billed and for how long back.
+    legal_regime = models.CharField(max_length=20, blank=True)
+    # How many months back a correction may reach.
+    correction_months = models.PositiveSmallIntegerField(default=12)
     payment_days = models.PositiveSmallIntegerField(default=14)
 
     objects = ContractQuerySet.as_manager()
@@ -52,6 +66,10 @@ class Contract(models.Model):
                 | Q(delivery_point__isnull=True, hosting_service__isnull=False),
             ),
             models.CheckConstraint(name="a_contract_lasts", condition=Q(valid__isempty=False)),
+            models.CheckConstraint(
+                name="exactly_ended_contracts_have_a_last_day",
+                condition=~Q(status="ended") | Q(valid__upper_inf=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -75,6 +93,10 @@ class Terms(models.Model):
     class Model(models.TextChoices):
         FIXED = "fixed", "Fixed monthly fee on contracted kW"
         USAGE = "usage", "Usage per kWh delivered"
+        SAVINGS = "savings", "Shared savings against a baseline"
+        COMPUTE = "compute", "Compute with a share of heat revenue"
+        BUNDLE = "bundle", "Hosting with renewable electricity"
+        HOST = "host", "Payment to the host of the site"
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="terms")
     valid = DateRangeField()
@@ -88,6 +110,11 @@ class Terms(models.Model):
     )
     vat_category = models.CharField(max_length=2, default="S")
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
+    # What else is agreed, as `billing.domain.agreement` reads it: figures are strings.
+    details = models.JSONField(default=dict, blank=True)
+    baseline = models.ForeignKey(
+        "billing.Baseline", on_delete=models.PROTECT, null=True, blank=True, related_name="terms"
+    )
 
     objects = TermsQuerySet.as_manager()
 
@@ -105,16 +132,42 @@ class Terms(models.Model):
             models.CheckConstraint(
                 name="a_fixed_fee_states_kw_and_price",
                 condition=~Q(model="fixed")
-                | Q(
-                    contracted_kw__gt=0,
-                    price_per_kw__gte=0,
-                    price_per_kwh__isnull=True,
-                    metering_point__isnull=True,
-                ),
+                | Q(contracted_kw__gt=0, price_per_kw__gte=0, price_per_kwh__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="an_allowance_is_metered",
+                condition=~Q(details__has_key="allowance_kwh") | Q(metering_point__isnull=False),
             ),
             models.CheckConstraint(
                 name="usage_states_price_and_metering_point",
-                condition=~Q(model="usage") | Q(price_per_kwh__gte=0, metering_point__isnull=False),
+                condition=~Q(model="usage")
+                | (
+                    Q(metering_point__isnull=False)
+                    & (
+                        Q(price_per_kwh__gte=0)
+                        | Q(details__has_key="tiers")
+                        | Q(details__has_key="bands")
+                    )
+                ),
+            ),
+            models.CheckConstraint(
+                name="hosting_models_state_kw_price_and_metering_point",
+                condition=~Q(model__in=["compute", "bundle"])
+                | Q(
+                    contracted_kw__gt=0,
+                    price_per_kw__gte=0,
+                    price_per_kwh__gte=0,
+                    metering_point__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="exactly_shared_savings_have_a_baseline",
+                condition=Q(model="savings", baseline__isnull=False)
+                | (~Q(model="savings") & Q(baseline__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="a_price_per_kwh_is_metered",
+                condition=Q(price_per_kwh__isnull=True) | Q(metering_point__isnull=False),
             ),
             models.CheckConstraint(
                 name="a_standing_charge_has_kw_and_price",

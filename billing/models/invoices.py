@@ -57,6 +57,18 @@ class Invoice(models.Model):
         ISSUED = "issued", "Issued"
         VOID = "void", "Discarded draft"
 
+    class Type(models.TextChoices):
+        INVOICE = "invoice", "Invoice"
+        CREDIT_NOTE = "credit_note", "Credit note"
+        # Made by the operator in the host's name: the host is the seller.
+        SELF_BILLED = "self_billed", "Self-billed invoice"
+
+    document_type = models.CharField(max_length=12, choices=Type.choices, default=Type.INVOICE)
+    # The document that this one corrects, and why.
+    corrects = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="corrections"
+    )
+    reason = models.CharField(max_length=200, blank=True)
     operator = models.ForeignKey(
         Stakeholder, on_delete=models.PROTECT, related_name="invoices_sold"
     )
@@ -73,6 +85,10 @@ class Invoice(models.Model):
     net = models.DecimalField(max_digits=14, decimal_places=2)
     vat = models.DecimalField(max_digits=14, decimal_places=2)
     gross = models.DecimalField(max_digits=14, decimal_places=2)
+    # What the lines were rated from, one item a stretch, as `billing.domain.rating.stretch` reads
+    # it, and the digest of that.
+    inputs = models.JSONField(default=list)
+    inputs_sha256 = models.BinaryField(default=bytes)
     series = models.ForeignKey(NumberSeries, on_delete=models.PROTECT, null=True, blank=True)
     sequence = models.PositiveBigIntegerField(null=True, blank=True)
     number = models.CharField(max_length=40, blank=True)
@@ -89,7 +105,12 @@ class Invoice(models.Model):
             models.UniqueConstraint(
                 fields=["contract", "period"],
                 name="one_live_invoice_per_contract_and_period",
-                condition=~Q(status="void"),
+                condition=~Q(status="void") & Q(corrects__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="a_credit_note_corrects_a_document",
+                condition=~Q(document_type="credit_note")
+                | (Q(corrects__isnull=False) & ~Q(reason="")),
             ),
             models.UniqueConstraint(fields=["series", "sequence"], name="a_number_is_used_once"),
             models.UniqueConstraint(
@@ -144,6 +165,14 @@ class InvoiceLine(models.Model):
     net = models.DecimalField(max_digits=14, decimal_places=2)
     vat_category = models.CharField(max_length=2)
     vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
+    # The line of an issued document that this one takes back.
+    reverses = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by"
+    )
+    # The line of an issued document that this one replaces with the right quantity.
+    replaces = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by"
+    )
     # The formula in words and numbers, as it was applied.
     explanation = models.JSONField(default=dict)
 

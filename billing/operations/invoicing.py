@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange, DateTimeTZRange
@@ -23,13 +25,12 @@ from billing.models import (
     InvoiceLine,
     InvoiceVat,
     LineEvidence,
-    NumberSeries,
     RunItem,
     Terms,
 )
+from billing.operations.issuing import issue
 from sites.domain import Period, local_days
 from sites.models import Stakeholder
-from sites.operations import record
 from telemetry import queries as metering
 
 
@@ -56,7 +57,7 @@ def bill_contract(
     :raises AlreadyInvoiced: if there is one
     :raises NothingToBill: if the contract does not run in the month
     """
-    return _bill(contract_id=contract_id, month=month, at=at, issue=issue, by_id=by_id)
+    return bill(contract_id=contract_id, month=month, at=at, issued=issue, by_id=by_id)
 
 
 @transaction.atomic(durable=True)
@@ -75,7 +76,7 @@ def issue_draft(*, invoice_id: int, at: dt.datetime, by_id: int | None) -> Invoi
     )
     invoice = Invoice.objects.exclude(status=Invoice.Status.VOID).get(pk=invoice_id)
     if invoice.status == Invoice.Status.DRAFT:
-        _issue(invoice, contract, at, by_id)
+        issue(invoice, contract, at, by_id)
         BillingPeriod.objects.filter(pk=invoice.period_id).update(
             status=BillingPeriod.Status.INVOICED
         )
@@ -83,9 +84,12 @@ def issue_draft(*, invoice_id: int, at: dt.datetime, by_id: int | None) -> Invoi
     return invoice
 
 
-def _bill(
-    *, contract_id: int, month: dt.date, at: dt.datetime, issue: bool, by_id: int | None
+def bill(
+    *, contract_id: int, month: dt.date, at: dt.datetime, issued: bool, by_id: int | None
 ) -> Invoice | None:
+    """
+    Do as `bill_contract` within the caller's transaction.
+    """
     # Two workers billing one contract take turns here.
     contract = (
         Contract.objects.select_related("site", "operator", "customer")
@@ -96,15 +100,15 @@ def _bill(
     if Invoice.objects.filter(period=period).exclude(status=Invoice.Status.VOID).exists():
         raise AlreadyInvoiced(contract.reference)
     try:
-        parts = _parts(contract, period)
+        parts = parts_of(contract, period)
     except queries.Incomplete as gap:
         period.status, period.parked_reason = BillingPeriod.Status.PARKED, str(gap)
         period.save()
         return None
     invoice = _draft(contract, period, parts, at)
-    if issue:
-        _issue(invoice, contract, at, by_id)
-    period.status = BillingPeriod.Status.INVOICED if issue else BillingPeriod.Status.DRAFTED
+    if issued:
+        issue(invoice, contract, at, by_id)
+    period.status = BillingPeriod.Status.INVOICED if issued else BillingPeriod.Status.DRAFTED
     period.parked_reason = ""
     period.save(update_fields=["status", "parked_reason"])
     return invoice
@@ -127,16 +131,28 @@ def _billing_period(contract: Contract, month: dt.date) -> BillingPeriod:
     return found or made
 
 
-Part = tuple[Terms, Period, rating.Stretch, metering.MeteredEnergy | None]
-
-
-def _parts(contract: Contract, period: BillingPeriod) -> list[Part]:
+@dataclass(frozen=True, slots=True)
+class Part:
     """
-    Cut the period where the terms change and meter each stretch.
+    A stretch of a period under one version of the terms, as it is kept and as it is rated.
+    """
+
+    terms: Terms
+    instants: Period
+    stored: dict[str, Any]
+    energy: metering.MeteredEnergy | None
+
+    def lines(self) -> list[rating.RatedLine]:
+        return rating.rate([rating.stretch(self.stored)])
+
+
+def parts_of(contract: Contract, period: BillingPeriod) -> list[Part]:
+    """
+    Cut the period where the terms change and gather what each stretch is priced from.
+
+    :raises queries.Incomplete: saying what is missing
     """
     first, end = period.local_days.lower, period.local_days.upper
-    days_in_month = ((first.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
-                     - first.replace(day=1)).days  # fmt: skip
     parts: list[Part] = []
     reached = first
     for terms in queries.terms_of(contract_id=contract.pk, first=first, end=end):
@@ -145,19 +161,10 @@ def _parts(contract: Contract, period: BillingPeriod) -> list[Part]:
         if starts != reached:
             break
         instants = local_days(starts, ends, period.timezone)
-        energy = queries.metered(terms=terms, period=instants)
-        stretch = rating.Stretch(
-            terms_id=terms.pk,
-            days=(ends - starts).days,
-            days_in_month=days_in_month,
-            contracted_kw=terms.contracted_kw,
-            price_per_kw=terms.price_per_kw,
-            price_per_kwh=terms.price_per_kwh,
-            energy_kwh=energy.energy_kwh if energy else None,
-            vat_category=terms.vat_category,
-            vat_rate=terms.vat_rate,
+        stored, energy = queries.priced(
+            contract=contract, terms=terms, instants=instants, first=starts, end=ends
         )
-        parts.append((terms, instants, stretch, energy))
+        parts.append(Part(terms, instants, stored, energy))
         reached = ends
     if reached != end:
         raise queries.Incomplete(f"No terms are agreed for {reached:%d %B %Y}.")
@@ -167,34 +174,51 @@ def _parts(contract: Contract, period: BillingPeriod) -> list[Part]:
 def _draft(
     contract: Contract, period: BillingPeriod, parts: list[Part], at: dt.datetime
 ) -> Invoice:
-    rated = [(part, line) for part in parts for line in rating.rate([part[2]])]
-    vat = vat_by_rate([line for _, line in rated])
-    net = sum((line.net for _, line in rated), Decimal(0))
-    tax = sum((tax for _, tax in vat.values()), Decimal(0))
-    invoice = Invoice.objects.create(
+    rated = [(part, line) for part in parts for line in part.lines()]
+    # The operator writes a host's invoice to itself in the host's name.
+    self_billed = any(part.terms.model == Terms.Model.HOST for part in parts)
+    seller, buyer = contract.operator, contract.customer
+    if self_billed:
+        seller, buyer = buyer, seller
+    invoice = Invoice(
+        document_type=Invoice.Type.SELF_BILLED if self_billed else Invoice.Type.INVOICE,
         operator=contract.operator,
         customer=contract.customer,
         contract=contract,
         period=period,
         created_at=at,
         currency=contract.currency,
-        seller=_copied(contract.operator),
-        buyer=_copied(contract.customer),
-        net=net,
-        vat=tax,
-        gross=net + tax,
+        seller=copied(seller),
+        buyer=copied(buyer),
+        inputs=[part.stored for part in parts],
     )
+    store_document(invoice, vat_by_rate([line for _, line in rated]))
     _write_lines(invoice, rated)
+    return invoice
+
+
+def store_document(
+    invoice: Invoice, vat: Mapping[tuple[str, Decimal], tuple[Decimal, Decimal]]
+) -> None:
+    """
+    Store a draft with its VAT, base and tax by category and rate, and the sums of that; the
+    lines come after.
+    """
+    invoice.net = sum((base for base, _ in vat.values()), Decimal(0))
+    invoice.vat = sum((tax for _, tax in vat.values()), Decimal(0))
+    invoice.gross = invoice.net + invoice.vat
+    invoice.inputs_sha256 = hashlib.sha256(rating.canonical(invoice.inputs)).digest()
+    invoice.save(force_insert=True)
     InvoiceVat.objects.bulk_create(
         InvoiceVat(invoice=invoice, category=category, rate=rate, base=base, tax=tax)
         for (category, rate), (base, tax) in vat.items()
     )
-    return invoice
 
 
 def _write_lines(invoice: Invoice, rated: list[tuple[Part, rating.RatedLine]]) -> None:
     lines = InvoiceLine.objects.bulk_create(
-        _line(invoice, position, part, line) for position, (part, line) in enumerate(rated, start=1)
+        line_of(invoice, position, part, line)
+        for position, (part, line) in enumerate(rated, start=1)
     )
     BilledInterval.objects.bulk_create(
         BilledInterval(
@@ -203,32 +227,52 @@ def _write_lines(invoice: Invoice, rated: list[tuple[Part, rating.RatedLine]]) -
         for line in lines
     )
     LineEvidence.objects.bulk_create(
-        _evidence(line, terms, energy)
-        for line, ((terms, _, _, energy), _) in zip(lines, rated, strict=True)
-        if line.charge == rating.ENERGY and energy is not None
+        evidence_of(line, part)
+        for line, (part, rated_line) in zip(lines, rated, strict=True)
+        if rated_line.metered and part.energy is not None
     )
 
 
-def _line(invoice: Invoice, position: int, part: Part, line: rating.RatedLine) -> InvoiceLine:
-    terms, instants, _, _ = part
+def line_of(invoice: Invoice, position: int, part: Part, line: rating.RatedLine) -> InvoiceLine:
+    """
+    Return a rated line as a row, not yet stored.
+    """
+    explanation = {"formula": line.formula, "note": line.note, "label": line.label}
     return InvoiceLine(
         invoice=invoice,
         position=position,
         charge=line.charge,
-        terms=terms,
-        service=DateTimeTZRange(instants.start, instants.end),
-        description=_DESCRIPTIONS[line.charge],
+        terms=part.terms,
+        service=DateTimeTZRange(part.instants.start, part.instants.end),
+        description=_description(line, part.terms),
         quantity=line.quantity,
         unit=line.unit,
         unit_price=line.unit_price,
         net=line.net,
         vat_category=line.vat_category,
         vat_rate=line.vat_rate,
-        explanation={"formula": line.formula},
+        explanation={name: text for name, text in explanation.items() if text},
     )
 
 
-def _evidence(line: InvoiceLine, terms: Terms, energy: metering.MeteredEnergy) -> LineEvidence:
+def _description(line: rating.RatedLine, terms: Terms) -> str:
+    base = line.charge.partition("_")[0] if line.charge.startswith("energy_") else line.charge
+    text = _DESCRIPTIONS[base]
+    if base == rating.ENERGY and line.label == "overage":
+        return "Energy beyond the allowance"
+    if base == rating.ENERGY and line.label:
+        kind = "tier" if line.label.isdigit() else "band"
+        return f"{text}, {kind} {line.label}"
+    return text
+
+
+def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
+    """
+    Return what a metered line was computed from as a row, not yet stored.
+    """
+    energy = part.energy
+    if energy is None:
+        raise ValueError("A line without metered energy has no evidence.")
     return LineEvidence(
         line=line,
         channel_id=energy.channel_id,
@@ -241,46 +285,33 @@ def _evidence(line: InvoiceLine, terms: Terms, energy: metering.MeteredEnergy) -
         reading_count=energy.reading_count,
         readings_sha256=energy.readings_sha256,
         rollup_version=energy.rollup_version,
-        terms_version=terms.version,
+        terms_version=part.terms.version,
     )
 
 
-_DESCRIPTIONS = {rating.ENERGY: "Energy delivered", rating.STANDING: "Contracted power"}
+_DESCRIPTIONS = {
+    rating.ENERGY: "Energy delivered",
+    rating.STANDING: "Contracted power",
+    "premium": "Premium for heat use",
+    "service_credit": "Credit for missed availability",
+    "attribute": "Renewable electricity attributes",
+    "matched": "Attributes matched in the hour",
+    "heat_share": "Your part of the heat revenue",
+    "savings": "Share of what was saved",
+    "minimum": "Minimum quantity not taken",
+    "fee": "Monthly fee",
+    "site_fee": "Site fee",
+    "connection": "Connection fee",
+    "cap": "Reduction to the agreed maximum",
+}
 
 
-def _copied(party: Stakeholder) -> dict[str, str]:
+def copied(party: Stakeholder) -> dict[str, str]:
+    """
+    Return the address of a party as it stands now, to be kept on a document.
+    """
     return {
         name: getattr(party, name)
         for name in ("name", "street", "postcode", "town", "country", "vat_id", "email",
                      "bank_details")
     }  # fmt: skip
-
-
-def _issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | None) -> None:
-    # The year of the number is the seller's local one, which differs from UTC's around New Year.
-    issued_on = at.astimezone(zoneinfo.ZoneInfo(contract.operator.timezone)).date()
-    # A counter row, not MAX()+1: a rolled-back invoice gives its number back, so there are no
-    # holes. Taken last, since everybody shares this lock.
-    series, _ = NumberSeries.objects.select_for_update().get_or_create(
-        operator=contract.operator, document_type="invoice", year=issued_on.year,
-        defaults={"prefix": "INV"},
-    )  # fmt: skip
-    series.last_number += 1
-    invoice.series = series
-    invoice.sequence = series.last_number
-    invoice.number = f"{series.prefix}-{series.year}-{series.last_number:06d}"
-    invoice.issued_on = issued_on
-    invoice.issued_at = at
-    invoice.due_on = issued_on + dt.timedelta(days=contract.payment_days)
-    invoice.previous_hash = series.last_hash
-    invoice.document_hash = hashlib.sha256(queries.canonical_document(invoice=invoice)).digest()
-    invoice.status = Invoice.Status.ISSUED
-    invoice.save()
-    series.last_hash = invoice.document_hash
-    series.save(update_fields=["last_number", "last_hash"])
-    record(
-        at=at, by_id=by_id, operator_id=contract.operator_id, action="invoice issued",
-        subject=invoice.number,
-        after={"contract": contract.reference, "gross": str(invoice.gross),
-               "document_hash": invoice.document_hash.hex()},
-    )  # fmt: skip

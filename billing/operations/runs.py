@@ -63,11 +63,11 @@ def bill_next(*, run_id: int, at: dt.datetime) -> bool:
         _finish(run_id, at)
         return False
     try:
-        invoice = invoicing._bill(
+        invoice = invoicing.bill(
             contract_id=item.contract_id,
             month=item.run.month,
             at=at,
-            issue=item.run.issue,
+            issued=item.run.issue,
             by_id=item.run.started_by_id,
         )
     except (invoicing.AlreadyInvoiced, invoicing.NothingToBill):

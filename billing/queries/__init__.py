@@ -2,6 +2,7 @@
 Reads of contracts, runs and invoices, split by topic.
 """
 
+from billing.queries.corrections import live_lines, to_correct
 from billing.queries.evidence import canonical_document, differences
 from billing.queries.inputs import Incomplete, billable_days, metered, terms_of
 from billing.queries.invoices import (
@@ -15,6 +16,7 @@ from billing.queries.invoices import (
     invoices_without_document,
     issued_invoice,
 )
+from billing.queries.pricing import IS_ENERGY, hours_of, index_values, monthly_figures, priced
 from billing.queries.runs import (
     contracts_to_bill,
     months_due,
@@ -26,6 +28,7 @@ from billing.queries.runs import (
 )
 
 __all__ = [
+    "IS_ENERGY",
     "Incomplete",
     "bill_a_year_before",
     "billable_days",
@@ -35,17 +38,23 @@ __all__ = [
     "contracts_to_bill",
     "differences",
     "documents",
+    "hours_of",
+    "index_values",
     "invoice_details",
     "invoice_years",
     "invoices",
     "invoices_without_document",
     "issued_invoice",
+    "live_lines",
     "metered",
+    "monthly_figures",
     "months_due",
     "parked_reason",
+    "priced",
     "run_items",
     "run_totals",
     "runs",
     "stalled_runs",
     "terms_of",
+    "to_correct",
 ]

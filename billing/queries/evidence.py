@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from billing.domain import rating
 from billing.models import (
     Invoice,
 )
@@ -22,7 +23,8 @@ def canonical_document(*, invoice: Invoice) -> bytes:
     previous = bytes(invoice.previous_hash).hex() if invoice.previous_hash else ""
     head = [
         previous, invoice.number, str(invoice.issued_on), str(invoice.due_on), invoice.currency,
-        f"{invoice.net:.2f}", f"{invoice.vat:.2f}", f"{invoice.gross:.2f}",
+        f"{invoice.net:.2f}", f"{invoice.vat:.2f}", f"{invoice.gross:.2f}", invoice.document_type,
+        bytes(invoice.inputs_sha256).hex(),
     ]  # fmt: skip
     rows = ["|".join(head)]
     for line in invoice.lines.order_by("position").prefetch_related("evidence"):
@@ -59,9 +61,25 @@ def differences(*, invoice: Invoice) -> Iterator[str]:
             for name, (was, now) in stored.items():
                 if was != now:
                     yield f"line {line.position}: {name} is {now}, on the invoice {was}"
+    yield from _rated_again(invoice)
     digest = hashlib.sha256(canonical_document(invoice=invoice)).digest()
     if digest != bytes(invoice.document_hash or b""):
         yield "the document differs from its hash"
+
+
+def _rated_again(invoice: Invoice) -> Iterator[str]:
+    """
+    Rate a document anew from what is kept with it; a correction shows only what changed.
+    """
+    if hashlib.sha256(rating.canonical(invoice.inputs)).digest() != bytes(invoice.inputs_sha256):
+        yield "what the document was rated from differs from its digest"
+    rated = {
+        (line.charge, line.quantity, line.unit_price, line.net)
+        for line in rating.rate(rating.stretch(stored) for stored in invoice.inputs)
+    }
+    for line in invoice.lines.filter(reverses__isnull=True).order_by("position"):
+        if (line.charge, line.quantity, line.unit_price, line.net) not in rated:
+            yield f"line {line.position}: {line.charge} is not what its inputs are rated at"
 
 
 def _point_of(channel_id: int) -> int:

@@ -9,7 +9,6 @@ import datetime as dt
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
-from billing.domain import rating
 from billing.models import (
     Invoice,
     InvoiceDocument,
@@ -18,6 +17,7 @@ from billing.models import (
     LineEvidence,
 )
 from billing.queries.inputs import next_month
+from billing.queries.pricing import IS_ENERGY
 from sites.access import Viewer
 
 
@@ -84,7 +84,7 @@ def bills(
     :param building: the key of a delivery point
     """
     charged = (
-        InvoiceLine.objects.filter(invoice=OuterRef("pk"), charge=rating.ENERGY)
+        InvoiceLine.objects.filter(IS_ENERGY, invoice=OuterRef("pk"))
         .values("invoice")
         .annotate(kwh=Sum("quantity"))
         .values("kwh")

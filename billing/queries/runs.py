@@ -91,7 +91,7 @@ def months_due(*, viewer: Viewer, before: dt.date, back: int = 12) -> list[tuple
 _MONTHS_DUE = """
 SELECT m.month::date, count(*)
 FROM unnest(%(months)s::date[]) AS m(month)
-JOIN billing_contract c ON c.operator_id = %(operator)s
+JOIN billing_contract c ON c.operator_id = %(operator)s AND c.status <> 'draft'
  AND c.valid && daterange(m.month::date, (m.month + interval '1 month')::date)
 LEFT JOIN (
   -- A period lies within one month, so that a hash join finds it.
@@ -115,6 +115,7 @@ def contracts_to_bill(*, operator_id: int, month: dt.date) -> list[int]:
     ).exclude(status=Invoice.Status.VOID)
     return list(
         Contract.objects.filter(operator_id=operator_id, valid__overlap=days)
+        .exclude(status=Contract.Status.DRAFT)
         .exclude(Exists(invoiced))
         .order_by("pk")
         .values_list("pk", flat=True)

@@ -10,7 +10,13 @@ from telemetry.queries.carbon import (
     factor_on,
     tenant_footprint,
 )
-from telemetry.queries.evidence import MeteredEnergy, metered_energy, point_of_channel
+from telemetry.queries.evidence import (
+    MeteredEnergy,
+    hourly_energy,
+    metered_energy,
+    point_of_channel,
+    service_energy,
+)
 from telemetry.queries.figures import (
     Energy,
     Input,
@@ -78,6 +84,7 @@ __all__ = [
     "factor_on",
     "gateways",
     "hand_offs",
+    "hourly_energy",
     "installations",
     "last_values",
     "metered_energy",
@@ -91,6 +98,7 @@ __all__ = [
     "public_uptime_days",
     "readings_of",
     "service_availability",
+    "service_energy",
     "site_figures",
     "site_states",
     "tenant_footprint",

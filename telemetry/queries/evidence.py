@@ -4,6 +4,8 @@ What a bill was computed from.
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from sites.domain import Period
-from telemetry.models import Channel, Installation
+from telemetry.models import Channel, Installation, Rollup
 from telemetry.queries.rollups import ReadingMissing, energy_over
 
 
@@ -129,3 +131,44 @@ def point_of_channel(*, channel_id: int) -> int:
     Return the metering point of a channel, for evidence.
     """
     return Channel.objects.values_list("point_id", flat=True).get(pk=channel_id)
+
+
+def hourly_energy(*, point_id: int, period: Period) -> list[tuple[dt.datetime, Decimal]]:
+    """
+    Return start and kWh of each hour of a period at a point.
+
+    :raises ReadingMissing: if an hour of the period is not covered
+    """
+    channel_id = _register(point_id)
+    energy_over(channel_id=channel_id, period=period)
+    hours = (
+        Rollup.objects.filter(channel_id=channel_id, grain=Rollup.Grain.HOUR)
+        .filter(start_at__gte=period.start, start_at__lt=period.end)
+        .order_by("start_at")
+    )
+    return [
+        (start, kwh)
+        for start, kwh in hours.values_list("start_at", "energy_kwh")
+        if kwh is not None
+    ]
+
+
+def service_energy(*, site_id: int, period: Period) -> dict[int, Decimal]:
+    """
+    Return the kWh of each hosting service of a site that has a metered feed.
+
+    :raises ReadingMissing: if an hour of the period is not covered at one of them
+    """
+    found: defaultdict[int, Decimal] = defaultdict(Decimal)
+    feeds = Channel.objects.filter(
+        site_id=site_id, quantity=Channel.Quantity.ENERGY, point__hosting_service__isnull=False
+    )
+    for service_id, channel_id in feeds.values_list("point__hosting_service_id", "pk"):
+        found[service_id] += _hours(channel_id=channel_id, period=period).energy_kwh
+    return dict(found)
+
+
+def _register(point_id: int) -> int:
+    return Channel.objects.values_list("pk", flat=True).get(
+        point_id=point_id, quantity=Channel.Quantity.ENERGY
+    )

@@ -1,0 +1,302 @@
+"""
+What a stretch of a billing period is priced from, gathered in the form it is kept in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import zoneinfo
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q, Sum
+
+from billing.domain import agreement, baseline, credits, indexation
+from billing.models import (
+    Contract,
+    IndexValue,
+    Invoice,
+    InvoiceLine,
+    MonthlyFigure,
+    Terms,
+)
+from billing.queries.inputs import Incomplete, metered, next_month
+from sites.access import Kind, Role, Viewer
+from sites.domain import Period, local_month
+from telemetry import queries as metering
+
+# The charges that are heat or electricity sold by the kWh, tiers and bands included.
+IS_ENERGY = Q(charge="energy") | Q(charge__startswith="energy_")
+Stored = dict[str, Any]
+
+
+def priced(
+    *, contract: Contract, terms: Terms, instants: Period, first: dt.date, end: dt.date
+) -> tuple[Stored, metering.MeteredEnergy | None]:
+    """
+    Return all that the local days from `first` up to `end` are priced from under their terms, as
+    `billing.domain.rating.stretch` reads it, and the metered energy with its evidence.
+
+    :raises Incomplete: saying what is missing
+    """
+    month = first.replace(day=1)
+    energy = metered(terms=terms, period=instants)
+    stored: Stored = {
+        "terms_id": terms.pk,
+        "model": terms.model,
+        "details": terms.details,
+        "instants": [instants.start.isoformat(), instants.end.isoformat()],
+        "days": (end - first).days,
+        "days_in_month": (next_month(month) - month).days,
+        "vat_category": terms.vat_category,
+        "vat_rate": str(terms.vat_rate),
+        "is_first": first == contract.valid.lower,
+    }
+    figures = {
+        "contracted_kw": terms.contracted_kw,
+        "price_per_kw": terms.price_per_kw,
+        "price_per_kwh": terms.price_per_kwh,
+        "energy_kwh": energy.energy_kwh if energy else None,
+    }
+    stored |= {name: str(value) for name, value in figures.items() if value is not None}
+    if terms.details or terms.model == Terms.Model.SAVINGS:
+        agreed = agreement.read(terms.model, terms.details)
+        stored |= _particulars(contract, terms, agreed, instants, first, end)
+    return stored, energy
+
+
+def _particulars(
+    contract: Contract, terms: Terms, agreed: agreement.Agreed, instants: Period,
+    first: dt.date, end: dt.date,
+) -> Stored:  # fmt: skip
+    found: Stored = {}
+    if agreed.index:
+        found |= _indexed(contract, agreed, first)
+    if agreed.bands:
+        found["hours"] = hours_of(terms, instants, contract.site.timezone)
+    if agreed.tiers_per_year or agreed.minimum_kwh is not None:
+        found["taken_kwh"] = str(_taken(contract, first))
+        found["ends_year"] = (end.month, end.day) == (1, 1) or end == contract.valid.upper
+    if agreed.service_credit is not None:
+        found |= _uptime(contract, first, end)
+    if agreed.heat_share is not None:
+        found["pool"] = str(_pool(contract, agreed.heat_share, first))
+    if terms.model == Terms.Model.SAVINGS:
+        found["savings"] = _savings(contract, terms, first, end)
+    return found
+
+
+def _indexed(contract: Contract, agreed: agreement.Agreed, first: dt.date) -> Stored:
+    month = first.replace(day=1)
+    values = index_values(
+        operator_id=contract.operator_id, wanted=agreement.months_needed(agreed, month)
+    )
+    indices: dict[str, dict[str, str]] = {}
+    before: dict[str, str] = {}
+    try:
+        for item in agreed.index:
+            months = item.reference.of(month)
+            indices[item.price] = {
+                part.series: str(indexation.mean(part.series, values[part.series], months))
+                for part in item.clause.parts
+            }
+            charge = "standing" if item.price == "price_per_kw" else "energy"
+            held = _price_before(contract, charge, first)
+            if held is not None:
+                before[item.price] = str(held)
+    except indexation.IndexMissing as missing:
+        raise Incomplete(f"The price index {missing} is not entered.") from None
+    return {"indices": indices, "before": before}
+
+
+def index_values(
+    *, operator_id: int, wanted: Mapping[str, Iterable[dt.date]]
+) -> dict[str, dict[dt.date, Decimal]]:
+    """
+    Return the newest revision of each wanted value, by series and month; what is not there is
+    left out.
+    """
+    found: defaultdict[str, dict[dt.date, Decimal]] = defaultdict(dict)
+    rows = (
+        IndexValue.objects.filter(index__operator_id=operator_id, index__code__in=list(wanted))
+        .filter(month__in=sorted({month for months in wanted.values() for month in months}))
+        .order_by("index__code", "month", "-revision")
+        .distinct("index__code", "month")
+        .values_list("index__code", "month", "value")
+    )
+    for code, month, value in rows:
+        found[code][month] = value.normalize()
+    return found
+
+
+def _price_before(contract: Contract, charge: str, first: dt.date) -> Decimal | None:
+    """
+    Return the unit price that was last billed for the charge before the day.
+    """
+    return (
+        InvoiceLine.objects.filter(invoice__contract=contract, charge=charge)
+        .filter(invoice__period__local_days__startswith__lt=first, reverses__isnull=True)
+        .exclude(invoice__status=Invoice.Status.VOID)
+        .order_by("-service")
+        .values_list("unit_price", flat=True)
+        .first()
+    )
+
+
+def hours_of(terms: Terms, instants: Period, timezone: str) -> list[tuple[str, str]]:
+    """
+    Return local start and kWh of each hour at the terms' metering point, as they are kept.
+    """
+    if terms.metering_point_id is None:
+        raise Incomplete("Prices by time of day need a metering point.")
+    zone = zoneinfo.ZoneInfo(timezone)
+    return [
+        (start.astimezone(zone).isoformat(), str(kwh))
+        for start, kwh in metering.hourly_energy(point_id=terms.metering_point_id, period=instants)
+    ]
+
+
+def _taken(contract: Contract, first: dt.date) -> Decimal:
+    """
+    Return the kWh charged in the calendar year before the day, corrections included.
+    """
+    total: Decimal | None = (
+        InvoiceLine.objects.filter(IS_ENERGY, invoice__contract=contract)
+        .filter(invoice__period__local_days__startswith__gte=first.replace(month=1, day=1))
+        .filter(invoice__period__local_days__startswith__lt=first)
+        .exclude(invoice__status=Invoice.Status.VOID)
+        .aggregate(total=Sum("quantity"))["total"]
+    )
+    return total or Decimal(0)
+
+
+def _acting_for(contract: Contract) -> Viewer:
+    # Billing reads for the operator, through the same scope as the operator's people.
+    return Viewer(
+        user_id=None, stakeholder_id=contract.operator_id, kind=Kind.OPERATOR,
+        role=Role.ADMIN,
+    )  # fmt: skip
+
+
+def _uptime(contract: Contract, first: dt.date, end: dt.date) -> Stored:
+    """
+    Return the seconds the hosting service was there, of those that are known.
+    """
+    service_id = contract.hosting_service_id
+    if service_id is None:
+        raise Incomplete("A service credit needs a hosting service.")
+    found = metering.service_availability(
+        viewer=_acting_for(contract), service_ids=[service_id], first=first, end=end,
+        now=dt.datetime.combine(end, dt.time(), dt.UTC) + dt.timedelta(days=2),
+    ).get(service_id)  # fmt: skip
+    if found is None or not found.known_s:
+        raise Incomplete("The availability of the service is not known: no heartbeat arrived.")
+    return {"up": found.up_s, "counted": found.known_s}
+
+
+def _pool(contract: Contract, share: Decimal, first: dt.date) -> Decimal:
+    """
+    Return the contract's part of the site's heat revenue of a month, shared by IT energy.
+    """
+    month = first.replace(day=1)
+    waiting = (
+        Contract.objects.filter(site=contract.site, delivery_point__isnull=False)
+        .filter(valid__overlap=(month, next_month(month)), status__in=["active", "ended"])
+        .exclude(
+            invoices__in=Invoice.objects.filter(
+                status=Invoice.Status.ISSUED, period__local_days__overlap=(month, next_month(month))
+            )
+        )
+        .order_by("reference")
+        .first()
+    )
+    if waiting is not None:
+        raise Incomplete(
+            f"The heat bill of contract {waiting.reference} for {month:%B %Y} is not issued, so"
+            " the tenants' part of the heat revenue is not known."
+        )
+    revenue: Decimal | None = (
+        InvoiceLine.objects.filter(IS_ENERGY, invoice__contract__site=contract.site)
+        .filter(invoice__contract__delivery_point__isnull=False)
+        .filter(invoice__status=Invoice.Status.ISSUED)
+        .exclude(invoice__document_type=Invoice.Type.SELF_BILLED)
+        .filter(invoice__period__local_days__overlap=(month, next_month(month)))
+        .aggregate(total=Sum("net"))["total"]
+    )
+    used = _it_energy(contract, month)
+    amount = credits.pool(revenue or Decimal(0), share=share)
+    return credits.shared_pool(amount, used).get(contract.hosting_service_id or 0, Decimal(0))
+
+
+def _it_energy(contract: Contract, month: dt.date) -> dict[int, Decimal]:
+    period = local_month(month.year, month.month, contract.site.timezone)
+    try:
+        return metering.service_energy(site_id=contract.site_id, period=period)
+    except metering.ReadingMissing as missing:
+        raise Incomplete(
+            "The IT energy by which heat revenue is shared has no readings for the hour from"
+            f" {missing.args[0]:%d %B %Y %H:%M} UTC."
+        ) from None
+
+
+def _savings(contract: Contract, terms: Terms, first: dt.date, end: dt.date) -> dict[str, str]:
+    model = terms.baseline
+    if model is None or model.agreed_on is None:
+        raise Incomplete("The baseline of the shared savings is not agreed by both sides.")
+    month = first.replace(day=1)
+    figures = monthly_figures(contract_id=contract.pk, month=month)
+    kinds = MonthlyFigure.Kind
+    for kind in (kinds.FUEL_KWH, kinds.DEGREE_DAYS):
+        if kind not in figures:
+            raise Incomplete(f"The figure “{kind.label}” of {month:%B %Y} is not entered.")
+    used = figures.get(kinds.ELECTRICITY_KWH, Decimal(0))
+    if used and kinds.ELECTRICITY_PRICE not in figures:
+        label = kinds.ELECTRICITY_PRICE.label
+        raise Incomplete(f"The figure “{label}” of {month:%B %Y} is not entered.")
+    found = baseline.month_of_savings(
+        base_kwh=model.base_kwh, slope_kwh=model.slope_kwh, days=(end - first).days,
+        degree_days=figures[kinds.DEGREE_DAYS],
+        boiler=baseline.Boiler(
+            efficiency=model.boiler_efficiency, fuel_price=model.fuel_price,
+            carbon_kg_per_kwh=model.carbon_kg_per_kwh, carbon_price=model.carbon_price,
+            maintenance_per_year=model.maintenance_per_year,
+        ),
+        actual=baseline.Actual(
+            figures[kinds.FUEL_KWH], used, figures.get(kinds.ELECTRICITY_PRICE, Decimal(0))
+        ),
+        carried=_carried(contract, first),
+        non_routine_kwh=figures.get(kinds.ADJUSTMENT_KWH, Decimal(0)),
+    )  # fmt: skip
+    return {name: str(value) for name, value in dataclasses.asdict(found).items()}
+
+
+def _carried(contract: Contract, first: dt.date) -> Decimal:
+    """
+    Return the loss that the month before left over, zero or below.
+    """
+    before = (
+        Invoice.objects.filter(contract=contract, corrects__isnull=True)
+        .filter(period__local_days__startswith__lt=first)
+        .exclude(status=Invoice.Status.VOID)
+        .order_by("-period__local_days")
+        .first()
+    )
+    if before is None:
+        return Decimal(0)
+    last = before.inputs[-1].get("savings", {}) if before.inputs else {}
+    return Decimal(last.get("carried", "0"))
+
+
+def monthly_figures(*, contract_id: int, month: dt.date) -> dict[str, Decimal]:
+    """
+    Return the newest revision of each figure that was entered for a contract's month, by kind.
+    """
+    return dict(
+        MonthlyFigure.objects.filter(contract_id=contract_id, month=month)
+        .order_by("kind", "-revision")
+        .distinct("kind")
+        .values_list("kind", "value")
+    )
