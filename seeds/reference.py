@@ -27,6 +27,28 @@ def load_emission_factors(*, at: dt.datetime) -> int:
     return operations.load_emission_factors(rows=rows, at=at)
 
 
+def load_calibration_rules(*, at: dt.datetime) -> int:
+    """
+    Load the verification terms of countries; return how many were new.
+    """
+    with (FOLDER / "calibration_rules.csv").open(newline="") as lines:
+        rows = [_rule(row) for row in csv.DictReader(lines)]
+    return operations.load_calibration_rules(rows=rows, at=at)
+
+
+def _rule(row: dict[str, str]) -> operations.RuleRow:
+    return operations.RuleRow(
+        country=row["country"],
+        meter_kind=row["meter_kind"],
+        valid_from=dt.date.fromisoformat(row["valid_from"]),
+        valid_to=dt.date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+        years=int(row["years"]) if row["years"] else None,
+        end_of_year=row["end_of_year"] == "yes",
+        when_expired=row["when_expired"],
+        source=row["source"],
+    )
+
+
 def _factor(row: dict[str, str]) -> operations.FactorRow:
     return operations.FactorRow(
         carrier=row["carrier"],

@@ -13,7 +13,13 @@ from billing.operations.corrections import (
     correct_invoice,
     credit_invoice,
 )
-from billing.operations.invoicing import AlreadyInvoiced, NothingToBill, bill_contract, issue_draft
+from billing.operations.invoicing import (
+    AlreadyInvoiced,
+    MeterExpired,
+    NothingToBill,
+    bill_contract,
+    issue_draft,
+)
 from billing.operations.papers import make_document
 from billing.operations.prices import (
     add_index,
@@ -26,6 +32,7 @@ from billing.operations.runs import RunInProgress, bill_next, cancel_run, show_l
 
 __all__ = [
     "AlreadyInvoiced",
+    "MeterExpired",
     "NotReady",
     "NothingToBill",
     "NothingToCorrect",

@@ -46,6 +46,12 @@ class NothingToBill(Exception):
     """
 
 
+class MeterExpired(Exception):
+    """
+    A meter was past its verification, and the country lets nobody bill from it. Says which.
+    """
+
+
 @transaction.atomic(durable=True)
 def bill_contract(
     *, contract_id: int, month: dt.date, at: dt.datetime, issue: bool, by_id: int | None = None
@@ -67,6 +73,7 @@ def issue_draft(*, invoice_id: int, at: dt.datetime, by_id: int | None) -> Invoi
     that pressing twice does no harm.
 
     :raises Invoice.DoesNotExist: if there is none or it was discarded
+    :raises MeterExpired: if a meter behind it may not be billed from any more
     """
     contract_id = Invoice.objects.values_list("contract_id", flat=True).get(pk=invoice_id)
     contract = (
@@ -76,12 +83,26 @@ def issue_draft(*, invoice_id: int, at: dt.datetime, by_id: int | None) -> Invoi
     )
     invoice = Invoice.objects.exclude(status=Invoice.Status.VOID).get(pk=invoice_id)
     if invoice.status == Invoice.Status.DRAFT:
+        _refuse_expired(invoice)
         issue(invoice, contract, at, by_id)
         BillingPeriod.objects.filter(pk=invoice.period_id).update(
             status=BillingPeriod.Status.INVOICED
         )
         RunItem.objects.filter(invoice=invoice).update(state=RunItem.State.ISSUED)
     return invoice
+
+
+def _refuse_expired(invoice: Invoice) -> None:
+    # A verification may have been corrected since the draft was made.
+    for kept in LineEvidence.objects.filter(line__invoice=invoice):
+        past = metering.expired_meters(
+            point_id=metering.point_of_channel(channel_id=kept.channel_id),
+            period=Period(kept.instants.lower, kept.instants.upper),
+        )
+        if any(meter.blocks for meter in past):
+            raise MeterExpired(
+                " ".join(queries.told_expiry(meter) for meter in past if meter.blocks)
+            )
 
 
 def bill(
@@ -237,7 +258,10 @@ def line_of(invoice: Invoice, position: int, part: Part, line: rating.RatedLine)
     """
     Return a rated line as a row, not yet stored.
     """
-    explanation = {"formula": line.formula, "note": line.note, "label": line.label}
+    explanation = {
+        "formula": line.formula, "note": line.note, "label": line.label,
+        **_told_energy(line, part),
+    }  # fmt: skip
     return InvoiceLine(
         invoice=invoice,
         position=position,
@@ -253,6 +277,18 @@ def line_of(invoice: Invoice, position: int, part: Part, line: rating.RatedLine)
         vat_rate=line.vat_rate,
         explanation={name: text for name, text in explanation.items() if text},
     )
+
+
+def _told_energy(line: rating.RatedLine, part: Part) -> dict[str, str]:
+    """
+    Return what must be known of a metered quantity beside its registers: losses that were taken
+    off, meters past their verification.
+    """
+    if part.energy is None or not line.charge.startswith(rating.ENERGY):
+        return {}
+    past = queries.expired_meters(energy=part.energy, period=part.instants)
+    warning = " ".join(queries.told_expiry(meter) for meter in past)
+    return {"loss": part.energy.loss, "warning": warning}
 
 
 def _description(line: rating.RatedLine, terms: Terms) -> str:
@@ -282,6 +318,7 @@ def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
         opening=energy.opening,
         closing=energy.closing,
         energy_kwh=energy.energy_kwh,
+        estimated_kwh=energy.estimated_kwh,
         reading_count=energy.reading_count,
         readings_sha256=energy.readings_sha256,
         rollup_version=energy.rollup_version,

@@ -4,7 +4,14 @@ Reads of contracts, runs and invoices, split by topic.
 
 from billing.queries.corrections import live_lines, to_correct
 from billing.queries.evidence import canonical_document, differences
-from billing.queries.inputs import Incomplete, billable_days, metered, terms_of
+from billing.queries.inputs import (
+    Incomplete,
+    billable_days,
+    expired_meters,
+    metered,
+    terms_of,
+    told_expiry,
+)
 from billing.queries.invoices import (
     bill_a_year_before,
     billed_months,
@@ -38,6 +45,7 @@ __all__ = [
     "contracts_to_bill",
     "differences",
     "documents",
+    "expired_meters",
     "hours_of",
     "index_values",
     "invoice_details",
@@ -57,4 +65,5 @@ __all__ = [
     "stalled_runs",
     "terms_of",
     "to_correct",
+    "told_expiry",
 ]

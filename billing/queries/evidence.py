@@ -44,9 +44,14 @@ def differences(*, invoice: Invoice) -> Iterator[str]:
         for kept in line.evidence.all():
             period = Period(kept.instants.lower, kept.instants.upper)
             try:
-                found = metering.metered_energy(point_id=_point_of(kept.channel_id), period=period)
+                found = metering.delivered_energy(
+                    point_id=_point_of(kept.channel_id), period=period
+                )
             except metering.ReadingMissing as missing:
                 yield f"line {line.position}: no readings from {missing.args[0].isoformat()}"
+                continue
+            except metering.LossesNotAgreed as problem:
+                yield f"line {line.position}: {problem}"
                 continue
             stored = {
                 "opening register": (kept.opening, found.opening),

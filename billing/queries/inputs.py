@@ -56,14 +56,46 @@ def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
     """
     Return what the named metering point counted; None where the terms charge no energy.
 
-    :raises Incomplete: naming the first hour without readings
+    Heat metered at the source comes less the losses that were agreed.
+
+    :raises Incomplete: naming the first hour without readings, a meter that may not be billed
+        from any more, or losses that nobody agreed
     """
     if terms.metering_point_id is None:
         return None
     try:
-        return metering.metered_energy(point_id=terms.metering_point_id, period=period)
+        found = metering.delivered_energy(point_id=terms.metering_point_id, period=period)
+    except metering.LossesNotAgreed as problem:
+        raise Incomplete(str(problem)) from None
     except metering.ReadingMissing as missing:
         raise Incomplete(
             f"{terms.metering_point} has no readings for the hour from"
             f" {missing.args[0]:%d %B %Y %H:%M} UTC."
         ) from None
+    past = expired_meters(energy=found, period=period)
+    if any(meter.blocks for meter in past):
+        raise Incomplete(" ".join(told_expiry(meter) for meter in past if meter.blocks))
+    return found
+
+
+def expired_meters(
+    *, energy: metering.MeteredEnergy, period: Period
+) -> list[metering.ExpiredMeter]:
+    """
+    Return the meters behind an energy that were past their verification within the period.
+    """
+    point_id = metering.point_of_channel(channel_id=energy.channel_id)
+    return metering.expired_meters(point_id=point_id, period=period)
+
+
+def told_expiry(meter: metering.ExpiredMeter) -> str:
+    """
+    Return a sentence about a meter past its verification.
+    """
+    ended = f"The verification of meter {meter.serial} ({meter.point_name}) ended on"
+    if not meter.blocks:
+        return f"{ended} {meter.due:%d %B %Y}."
+    return (
+        f"{ended} {meter.due:%d %B %Y}; in {meter.country} nothing may be billed from it."
+        " Exchange the meter or record its new verification."
+    )

@@ -152,6 +152,9 @@ def hours_of(terms: Terms, instants: Period, timezone: str) -> list[tuple[str, s
     """
     if terms.metering_point_id is None:
         raise Incomplete("Prices by time of day need a metering point.")
+    if terms.metering_point is not None and terms.metering_point.boundary == "heat_source":
+        # Losses are agreed for a stretch of days, not by the hour.
+        raise Incomplete("Prices by time of day need a meter on the customer's side.")
     zone = zoneinfo.ZoneInfo(timezone)
     return [
         (start.astimezone(zone).isoformat(), str(kwh))

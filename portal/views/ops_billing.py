@@ -81,9 +81,13 @@ def issue_invoice(request: PortalRequest, pk: int) -> HttpResponseBase:
     Issue one draft and go to it.
     """
     invoice = get_object_or_404(queries.invoices(viewer=request.viewer), pk=pk)
-    issued = operations.issue_draft(
-        invoice_id=invoice.pk, at=timezone.now(), by_id=request.viewer.user_id
-    )
+    try:
+        issued = operations.issue_draft(
+            invoice_id=invoice.pk, at=timezone.now(), by_id=request.viewer.user_id
+        )
+    except operations.MeterExpired as problem:
+        messages.error(request, str(problem))
+        return redirect("ops-invoice", pk=pk)
     tasks.render_document.delay(invoice_id=issued.pk)
     messages.success(request, gettext("Invoice %s is issued.") % issued.number)
     return redirect("ops-invoice", pk=issued.pk)

@@ -8,9 +8,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Avg
 
 from sites.operations import record
-from telemetry.models import Channel, DirtyRange, Installation, Meter, MeteringPoint
+from telemetry.models import Channel, DirtyRange, Installation, Meter, MeteringPoint, Rollup
+from telemetry.operations.calibration import due_by_rule
 
 
 def _told(fields: dict[str, Any]) -> dict[str, str]:
@@ -64,7 +66,7 @@ def install_meter(
     :raises IntegrityError: if there is one at the time
     """
     point = MeteringPoint.objects.select_related("site").get(pk=point_id)
-    made = Meter.objects.create(operator_id=point.site.operator_id, **meter)
+    made = _new_meter(point, meter)
     installation = Installation.objects.create(
         point=point, meter=made, valid=DateTimeTZRange(since, None), first_register=first_register
     )
@@ -78,11 +80,13 @@ def install_meter(
 @transaction.atomic(durable=True)
 def exchange_meter(
     *, point_id: int, when: dt.datetime, last_register: Decimal, first_register: Decimal,
-    at: dt.datetime, by_id: int | None, **meter: Any,
+    at: dt.datetime, by_id: int | None, back_at: dt.datetime | None = None, **meter: Any,
 ) -> Installation:  # fmt: skip
     """
     Replace the meter of a point. Registers are what the dials showed, each in its own meter's
-    unit. What was rolled up around the exchange is computed again.
+    unit. Where the new one began to count only at `back_at`, the mean power of the day before
+    stands in for the time between, as an estimate. What was rolled up around the exchange is
+    computed again.
 
     :raises Installation.DoesNotExist: if no meter is there at the time
     """
@@ -95,20 +99,52 @@ def exchange_meter(
     old.last_register = last_register
     old.save()
     site = old.point.site
-    made = Meter.objects.create(operator_id=site.operator_id, **meter)
+    begins = when if back_at is None else back_at
     new = Installation.objects.create(
-        point=old.point, meter=made, valid=DateTimeTZRange(when, None),
+        point=old.point, meter=_new_meter(old.point, meter), valid=DateTimeTZRange(begins, None),
         first_register=first_register,
+        gap_kw=_mean_kw_before(old.point_id, when) if begins > when else None,
     )  # fmt: skip
     hour = dt.timedelta(hours=1)
     DirtyRange.objects.bulk_create(
-        DirtyRange(channel=channel, span=DateTimeTZRange(when - hour, when + hour), marked_at=at)
+        DirtyRange(channel=channel, span=DateTimeTZRange(when - hour, begins + hour), marked_at=at)
         for channel in Channel.objects.filter(point_id=point_id, kind=Channel.Kind.REGISTER)
     )
     record(
         at=at, by_id=by_id, operator_id=site.operator_id, action="meter exchanged",
         subject=f"{site.slug}/{old.point.code}",
         before={"serial": old.meter.serial, "last_register": str(last_register)},
-        after=_told({"when": when, "first_register": first_register, **meter}),
+        after=_told({"when": when, "back_at": begins, "first_register": first_register, **meter}),
     )  # fmt: skip
     return new
+
+
+def _new_meter(point: MeteringPoint, fields: dict[str, Any]) -> Meter:
+    """
+    Make a meter; where it was verified, until when that holds follows from the site's country
+    unless it is stated.
+    """
+    made = Meter(operator_id=point.site.operator_id, **fields)
+    if made.calibration_due is None and made.verified_on is not None:
+        made.calibration_due = due_by_rule(
+            country=point.site.country, kind=made.kind, verified_on=made.verified_on
+        )
+    made.save()
+    return made
+
+
+# A day holds one of each hour, so that night and noon weigh as they do.
+_DAY_BEFORE = dt.timedelta(hours=24)
+
+
+def _mean_kw_before(point_id: int, when: dt.datetime) -> Decimal | None:
+    """
+    Return the mean power of the measured hours of the day before, None where none was measured.
+    """
+    hours = Rollup.objects.filter(
+        channel__point_id=point_id, channel__quantity=Channel.Quantity.ENERGY,
+        channel__kind=Channel.Kind.REGISTER, grain=Rollup.Grain.HOUR, coverage=1,
+        energy_kwh__isnull=False, start_at__gte=when - _DAY_BEFORE, end_at__lte=when,
+    )  # fmt: skip
+    mean = hours.aggregate(mean=Avg("energy_kwh"))["mean"]
+    return None if mean is None else round(mean, 6)

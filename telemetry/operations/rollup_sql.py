@@ -23,9 +23,11 @@ ON CONFLICT (channel_id, grain, start_at) DO UPDATE SET
   coverage = EXCLUDED.coverage, quality = EXCLUDED.quality,
   version = telemetry_rollup.version + 1, computed_at = EXCLUDED.computed_at
 WHERE (telemetry_rollup.opening, telemetry_rollup.closing, telemetry_rollup.energy_kwh,
+    telemetry_rollup.estimated_kwh,
     telemetry_rollup.mean, telemetry_rollup.minimum, telemetry_rollup.maximum,
     telemetry_rollup.samples, telemetry_rollup.coverage, telemetry_rollup.quality)
-  IS DISTINCT FROM (EXCLUDED.opening, EXCLUDED.closing, EXCLUDED.energy_kwh, EXCLUDED.mean,
+  IS DISTINCT FROM (EXCLUDED.opening, EXCLUDED.closing, EXCLUDED.energy_kwh,
+    EXCLUDED.estimated_kwh, EXCLUDED.mean,
     EXCLUDED.minimum, EXCLUDED.maximum, EXCLUDED.samples, EXCLUDED.coverage, EXCLUDED.quality)
 """
 
@@ -165,12 +167,29 @@ factors AS (
     suspect, cut <> at AND next_at - at > interval '1 hour'
       OR lead(cut <> at AND next_at - at > interval '1 hour') OVER w AS scaled
   FROM cuts WINDOW w AS (PARTITION BY id ORDER BY cut)
+), gaps AS (
+  -- Between two meters the mean power of the hours before stands in, where it is known.
+  SELECT n.gap_kw, lower(n.valid) AS ends,
+    (SELECT max(upper(o.valid)) FROM telemetry_installation o
+      WHERE o.point_id = n.point_id AND upper(o.valid) <= lower(n.valid)) AS begins
+  FROM telemetry_installation n
+  WHERE n.point_id = %(point)s AND n.gap_kw IS NOT NULL AND %(quantity)s = 'energy'
 ), hours AS (
-  SELECT date_bin('1 hour', s.begins, edges.origin) AS hour, s.*,
+  SELECT date_bin('1 hour', s.begins, edges.origin) AS hour, s.begins, s.ends, s.dial, s.next_dial,
+    s.broken, s.suspect, s.scaled, false AS estimated,
     CASE WHEN NOT s.broken
       THEN round((s.next_counter - s.counter) * s.numerator / s.denominator, 9) END AS energy
   FROM spans s, edges
   WHERE s.ends IS NOT NULL AND s.begins >= edges.lo AND s.begins < edges.hi
+  UNION ALL
+  SELECT hour, part.begins, part.ends, NULL, NULL, false, false, false, true,
+    round(gap_kw * extract(epoch FROM part.ends - part.begins) / 3600, 9)
+  FROM gaps, edges,
+    generate_series(greatest(date_bin('1 hour', gaps.begins, edges.origin), edges.lo),
+      least(gaps.ends, edges.hi) - interval '1 microsecond', interval '1 hour') AS hour
+  CROSS JOIN LATERAL (
+    SELECT greatest(gaps.begins, hour) AS begins, least(gaps.ends, hour + interval '1 hour') AS ends
+  ) part
 ), samples AS (
   SELECT date_bin('1 hour', at, edges.origin) AS hour, count(*) AS n
   FROM telemetry_reading, edges
@@ -178,11 +197,14 @@ factors AS (
 )
 {_INSERT}
 SELECT %(channel)s, 'hour', h.hour, h.hour + interval '1 hour',
-  (array_agg(h.dial ORDER BY h.begins))[1], (array_agg(h.next_dial ORDER BY h.begins DESC))[1],
-  sum(h.energy), 0, NULL, NULL, NULL, coalesce(max(n.n), 0),
+  (array_agg(h.dial ORDER BY h.begins) FILTER (WHERE NOT h.estimated))[1],
+  (array_agg(h.next_dial ORDER BY h.begins DESC) FILTER (WHERE NOT h.estimated))[1],
+  sum(h.energy), coalesce(sum(h.energy) FILTER (WHERE h.estimated), 0), NULL, NULL, NULL,
+  coalesce(max(n.n), 0),
   coalesce(sum(extract(epoch FROM h.ends - h.begins)) FILTER (WHERE NOT h.broken), 0) / 3600,
   CASE WHEN bool_or(h.broken) OR sum(extract(epoch FROM h.ends - h.begins)) < 3600 THEN 'missing'
-    WHEN bool_or(h.suspect) THEN 'suspect' WHEN bool_or(h.scaled) THEN 'scaled'
+    WHEN bool_or(h.suspect) THEN 'suspect' WHEN bool_or(h.estimated) THEN 'estimated'
+    WHEN bool_or(h.scaled) THEN 'scaled'
     ELSE 'actual' END,
   1, %(at)s
 FROM hours h LEFT JOIN samples n USING (hour)
@@ -273,6 +295,7 @@ SELECT %(channel)s, %(grain)s, bucket_start, bucket_end,
   CASE WHEN bool_or(quality = 'missing')
       OR sum(end_at - start_at) < bucket_end - bucket_start THEN 'missing'
     WHEN bool_or(quality = 'suspect') THEN 'suspect'
+    WHEN bool_or(quality = 'estimated') THEN 'estimated'
     WHEN bool_or(quality = 'scaled') THEN 'scaled' ELSE 'actual' END,
   1, %(at)s
 FROM parts GROUP BY bucket_start, bucket_end

@@ -2,6 +2,7 @@
 Reads of metering, split by topic.
 """
 
+from telemetry.queries.calibration import ExpiredMeter, expired_meters
 from telemetry.queries.carbon import (
     Factor,
     FactorMissing,
@@ -10,6 +11,7 @@ from telemetry.queries.carbon import (
     factor_on,
     tenant_footprint,
 )
+from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
 from telemetry.queries.evidence import (
     MeteredEnergy,
     hourly_energy,
@@ -58,6 +60,7 @@ from telemetry.queries.uptime import (
 
 __all__ = [
     "Energy",
+    "ExpiredMeter",
     "Factor",
     "FactorMissing",
     "Footprint",
@@ -65,6 +68,7 @@ __all__ = [
     "HandOff",
     "Input",
     "LastValue",
+    "LossesNotAgreed",
     "MeteredEnergy",
     "MonthEnergy",
     "Problem",
@@ -79,8 +83,10 @@ __all__ = [
     "boundary_energy",
     "channels",
     "channels_to_roll_up",
+    "delivered_energy",
     "energy_over",
     "energy_series",
+    "expired_meters",
     "factor_on",
     "gateways",
     "hand_offs",

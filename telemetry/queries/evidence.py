@@ -34,6 +34,10 @@ class MeteredEnergy:
     reading_count: int
     readings_sha256: bytes
     rollup_version: int
+    # How much of the metered energy was estimated.
+    estimated_kwh: Decimal = Decimal(0)
+    # What was taken off for the pipe, in words, where the source was metered.
+    loss: str = ""
 
 
 def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
@@ -75,6 +79,7 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
         reading_count=count,
         readings_sha256=bytes(digest),
         rollup_version=hours.version,
+        estimated_kwh=hours.estimated_kwh,
     )
 
 
@@ -84,6 +89,7 @@ class _Hours(NamedTuple):
     opening: Decimal
     closing: Decimal
     version: int
+    estimated_kwh: Decimal
 
 
 def _hours(*, channel_id: int, period: Period) -> _Hours:
@@ -107,7 +113,7 @@ def _hours(*, channel_id: int, period: Period) -> _Hours:
 _HOURS = """
 SELECT count(*) FILTER (WHERE coverage >= 1 AND energy_kwh IS NOT NULL), sum(energy_kwh),
   (array_agg(opening ORDER BY start_at))[1], (array_agg(closing ORDER BY start_at DESC))[1],
-  max(version)
+  max(version), sum(estimated_kwh)
 FROM telemetry_rollup
 WHERE channel_id = %(channel)s AND grain = 'hour'
   AND start_at >= %(start)s AND start_at < %(end)s

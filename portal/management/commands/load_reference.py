@@ -1,5 +1,5 @@
 """
-python manage.py load_reference: loads emission factors; again changes nothing.
+python manage.py load_reference: emission factors and terms of verification; again changes nothing.
 """
 
 from typing import Any
@@ -15,4 +15,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         added = reference.load_emission_factors(at=timezone.now())
-        self.stdout.write(f"{added} emission factors added")
+        rules = reference.load_calibration_rules(at=timezone.now())
+        self.stdout.write(f"{added} emission factors and {rules} verification terms added")
