@@ -252,6 +252,8 @@ class LineEvidence(models.Model):
     estimated_kwh = models.DecimalField(max_digits=24, decimal_places=9, default=0)
     reading_count = models.PositiveIntegerField()
     readings_sha256 = models.BinaryField()
+    # Four bytes a reading in order of time: which reading differs, where the digest does.
+    fingerprints = models.BinaryField(default=bytes)
     rollup_version = models.PositiveIntegerField()
     terms_version = models.PositiveSmallIntegerField()
 

@@ -321,6 +321,7 @@ def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
         estimated_kwh=energy.estimated_kwh,
         reading_count=energy.reading_count,
         readings_sha256=energy.readings_sha256,
+        fingerprints=energy.fingerprints,
         rollup_version=energy.rollup_version,
         terms_version=part.terms.version,
     )

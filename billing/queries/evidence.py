@@ -4,15 +4,17 @@ The bytes an issued document is hashed over, and whether it can be recomputed.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator
 
 from billing.domain import rating
-from billing.models import (
-    Invoice,
-)
+from billing.models import Invoice, LineEvidence
 from sites.domain import Period
 from telemetry import queries as metering
+
+# More would bury the first, which is where to look.
+_NAMED = 5
 
 
 def canonical_document(*, invoice: Invoice) -> bytes:
@@ -66,10 +68,27 @@ def differences(*, invoice: Invoice) -> Iterator[str]:
             for name, (was, now) in stored.items():
                 if was != now:
                     yield f"line {line.position}: {name} is {now}, on the invoice {was}"
+            if found.readings_sha256 != bytes(kept.readings_sha256):
+                yield from _readings(line.position, kept, period)
     yield from _rated_again(invoice)
     digest = hashlib.sha256(canonical_document(invoice=invoice)).digest()
     if digest != bytes(invoice.document_hash or b""):
         yield "the document differs from its hash"
+
+
+def _readings(position: int, kept: LineEvidence, period: Period) -> Iterator[str]:
+    """
+    Name the first readings that are not as they were billed.
+    """
+    changed = metering.changed_readings(
+        channel_id=kept.channel_id, period=period, fingerprints=bytes(kept.fingerprints)
+    )
+    for n, (at, how) in enumerate(changed):
+        if n == _NAMED:
+            yield f"line {position}: and further readings"
+            return
+        where = "before " if how == "missing" else "at "
+        yield f"line {position}: reading {where}{at.astimezone(dt.UTC).isoformat()} {how}"
 
 
 def _rated_again(invoice: Invoice) -> Iterator[str]:

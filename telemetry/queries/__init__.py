@@ -14,6 +14,7 @@ from telemetry.queries.carbon import (
 from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
 from telemetry.queries.evidence import (
     MeteredEnergy,
+    changed_readings,
     hourly_energy,
     metered_energy,
     point_of_channel,
@@ -81,6 +82,7 @@ __all__ = [
     "UptimeDay",
     "availability",
     "boundary_energy",
+    "changed_readings",
     "channels",
     "channels_to_roll_up",
     "delivered_energy",

@@ -5,7 +5,9 @@ What a bill was computed from.
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -33,6 +35,8 @@ class MeteredEnergy:
     energy_kwh: Decimal
     reading_count: int
     readings_sha256: bytes
+    # The first four bytes of the SHA-256 of each reading's line, in order of time.
+    fingerprints: bytes
     rollup_version: int
     # How much of the metered energy was estimated.
     estimated_kwh: Decimal = Decimal(0)
@@ -60,7 +64,7 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            _DIGEST,
+            _DIGEST.replace("{instants}", ""),
             {
                 "channel": channel.pk,
                 "key": channel.key,
@@ -68,7 +72,7 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
                 "end": period.end,
             },
         )
-        count, digest = cursor.fetchone()
+        count, digest, fingerprints = cursor.fetchone()
     return MeteredEnergy(
         channel_id=channel.pk,
         channel_key=channel.key,
@@ -78,6 +82,7 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
         energy_kwh=hours.energy_kwh,
         reading_count=count,
         readings_sha256=bytes(digest),
+        fingerprints=bytes(fingerprints),
         rollup_version=hours.version,
         estimated_kwh=hours.estimated_kwh,
     )
@@ -119,16 +124,24 @@ WHERE channel_id = %(channel)s AND grain = 'hour'
   AND start_at >= %(start)s AND start_at < %(end)s
 """
 
+# Four bytes of each reading's own digest stand beside the digest of all, so that a difference can
+# be traced to its reading.
 _DIGEST = """
-SELECT count(*), sha256(convert_to(coalesce(string_agg(
-  %(key)s || '|' || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '|'
-  || trim_scale(value)::text || E'\\n', '' ORDER BY at), ''), 'UTF8'))
-FROM telemetry_reading
-WHERE channel_id = %(channel)s
-  AND at >= (SELECT coalesce((SELECT p.at FROM telemetry_reading p
-    WHERE p.channel_id = %(channel)s AND p.at <= %(start)s ORDER BY p.at DESC LIMIT 1), %(start)s))
-  AND at <= (SELECT coalesce((SELECT n.at FROM telemetry_reading n
-    WHERE n.channel_id = %(channel)s AND n.at >= %(end)s ORDER BY n.at LIMIT 1), %(end)s))
+WITH lines AS (
+  SELECT at, convert_to(%(key)s || '|'
+    || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '|'
+    || trim_scale(value)::text || E'\\n', 'UTF8') AS line
+  FROM telemetry_reading
+  WHERE channel_id = %(channel)s
+    AND at >= (SELECT coalesce((SELECT p.at FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at <= %(start)s ORDER BY p.at DESC LIMIT 1),
+      %(start)s))
+    AND at <= (SELECT coalesce((SELECT n.at FROM telemetry_reading n
+      WHERE n.channel_id = %(channel)s AND n.at >= %(end)s ORDER BY n.at LIMIT 1), %(end)s))
+)
+SELECT count(*), sha256(coalesce(string_agg(line, '' ORDER BY at), '')),
+  coalesce(string_agg(substr(sha256(line), 1, 4), '' ORDER BY at), ''){instants}
+FROM lines
 """
 
 
@@ -178,3 +191,33 @@ def _register(point_id: int) -> int:
     return Channel.objects.values_list("pk", flat=True).get(
         point_id=point_id, quantity=Channel.Quantity.ENERGY
     )
+
+
+def changed_readings(
+    *, channel_id: int, period: Period, fingerprints: bytes
+) -> Iterator[tuple[dt.datetime, str]]:
+    """
+    Yield the instant of each reading of a period that is not as it was when the fingerprints
+    were taken, with "changed" or "added"; for one that was taken away, "missing" and the instant
+    of the reading after it, or the period's end.
+    """
+    channel = Channel.objects.get(pk=channel_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DIGEST.replace("{instants}", ", coalesce(array_agg(at ORDER BY at), '{}')"),
+            {"channel": channel.pk, "key": channel.key, "start": period.start, "end": period.end},
+        )
+        _, _, found, instants = cursor.fetchone()
+    was, now = _fours(fingerprints), _fours(bytes(found))
+    matcher = difflib.SequenceMatcher(None, was, now, autojunk=False)
+    for kind, i1, i2, j1, j2 in matcher.get_opcodes():
+        if kind == "equal":
+            continue
+        for n, at in enumerate(instants[j1:j2]):
+            yield at, "changed" if n < i2 - i1 else "added"
+        if i2 - i1 > j2 - j1:
+            yield (instants[j2] if j2 < len(instants) else period.end), "missing"
+
+
+def _fours(fingerprints: bytes) -> list[bytes]:
+    return [fingerprints[n : n + 4] for n in range(0, len(fingerprints), 4)]

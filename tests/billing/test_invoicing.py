@@ -16,7 +16,7 @@ from billing.models import BillingPeriod, BillingRun, Invoice, InvoiceLine, RunI
 from sites.access import Kind, Role, Viewer
 from telemetry.models import Reading
 from tests.factories_billing import JANUARY, make_contract, meter_january
-from tests.factories_telemetry import LATER, make_heat_channel
+from tests.factories_telemetry import LATER, csv_of, ingest_csv, make_heat_channel
 
 
 def _bill(contract_id: int, *, issue: bool = True) -> Invoice | None:
@@ -64,7 +64,29 @@ def test_a_changed_reading_makes_verify_name_the_line_and_fail(capsys: pytest.Ca
         call_command("verify_invoice", invoice.number)
 
     assert ended.value.code == 1
-    assert "line 1: digest of readings" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "line 1: digest of readings" in said
+    # 1250 is read 100 hours into January, which begins at 23:00 UTC.
+    assert "line 1: reading at 2026-01-05T03:00:00+00:00 changed" in said
+
+
+@pytest.mark.django_db
+def test_a_late_or_lost_reading_is_named_too():
+    channel = make_heat_channel()
+    meter_january(channel)
+    invoice = _bill(make_contract(channel).pk)
+    assert invoice is not None
+    at = dt.datetime(2026, 1, 5, 3, 20, tzinfo=dt.UTC)
+    ingest_csv(site=channel.site, body=csv_of([(channel.key, at.isoformat(), "1250.5")]))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("DELETE FROM telemetry_reading WHERE value = 1500")
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+    found = list(queries.differences(invoice=invoice))
+
+    assert "line 1: reading at 2026-01-05T03:20:00+00:00 added" in found
+    assert "line 1: reading before 2026-01-09T08:00:00+00:00 missing" in found
 
 
 @pytest.mark.django_db
