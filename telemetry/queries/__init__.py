@@ -28,6 +28,14 @@ from telemetry.queries.figures import (
     site_figures,
 )
 from telemetry.queries.handoffs import HandOff, hand_offs
+from telemetry.queries.heat_checks import (
+    Balance,
+    DayBalance,
+    DayCheck,
+    NoCheck,
+    heat_balance,
+    heat_checks,
+)
 from telemetry.queries.metering import (
     channels,
     gateways,
@@ -60,6 +68,9 @@ from telemetry.queries.uptime import (
 )
 
 __all__ = [
+    "Balance",
+    "DayBalance",
+    "DayCheck",
     "Energy",
     "ExpiredMeter",
     "Factor",
@@ -72,6 +83,7 @@ __all__ = [
     "LossesNotAgreed",
     "MeteredEnergy",
     "MonthEnergy",
+    "NoCheck",
     "Problem",
     "ReadingMissing",
     "SeriesPoint",
@@ -92,6 +104,8 @@ __all__ = [
     "factor_on",
     "gateways",
     "hand_offs",
+    "heat_balance",
+    "heat_checks",
     "hourly_energy",
     "installations",
     "last_values",
