@@ -42,6 +42,19 @@ def make_heat_channel(
     )  # fmt: skip
 
 
+def make_plain_channel(site: Site, key: str, unit: str) -> Channel:
+    """
+    Make a gauge of any key on a point of its own, for tests to which the quantity is all one.
+    """
+    point = MeteringPoint.objects.create(
+        site=site, boundary=MeteringPoint.Boundary.FACILITY, name=key, code=key.replace(".", "-")
+    )
+    return Channel.objects.create(
+        site=site, point=point, quantity=Channel.Quantity.POWER, kind=Channel.Kind.GAUGE,
+        key=key, unit=unit,
+    )  # fmt: skip
+
+
 def csv_of(rows: Iterable[tuple[str, str, str]]) -> bytes:
     lines = ["channel,at,value", *(",".join(row) for row in rows)]
     return "\n".join(lines).encode()

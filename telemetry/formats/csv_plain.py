@@ -1,5 +1,6 @@
 """
-Comma-separated text whose header names the columns channel, at and value.
+Tables as text: by a saved column mapping where one is named, else comma-separated with a header
+that names the columns channel, at and value.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from itertools import chain, islice
 from typing import BinaryIO
 
 from telemetry.formats import lines
+from telemetry.formats.csv_mapped import parse_mapped
 from telemetry.formats.frame import (
     FIELDS,
     ROWS_AT_ONCE,
@@ -23,10 +25,17 @@ from telemetry.formats.frame import (
 
 def parse(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
     """
-    Yield the rows under the header; empty lines are no rows.
+    Return the rows under the header; empty lines are no rows. The option "mapping" names a
+    column mapping of the site's operator.
 
     :raises NotReadable: if it is not UTF-8 text or a column is absent
     """
+    if "mapping" in delivery.options:
+        return parse_mapped(stream, delivery, delivery.options["mapping"])
+    return _plain(stream)
+
+
+def _plain(stream: BinaryIO) -> Iterator[Columns]:
     pieces = (io.StringIO(piece, newline="") for piece in lines.pieces(stream))
     try:
         reader = csv.reader(chain.from_iterable(pieces))
@@ -61,4 +70,9 @@ def _columns(rows: list[list[str]], places: list[int], taken: int) -> Columns:
     )
 
 
-FORMAT = Format(name="csv", media_types=("text/csv",), extensions=("csv",), parse=parse)
+FORMAT = Format(
+    name="csv",
+    media_types=("text/csv", "text/tab-separated-values"),
+    extensions=("csv", "tsv", "txt"),
+    parse=parse,
+)

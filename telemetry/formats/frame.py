@@ -48,7 +48,8 @@ class Refused(NamedTuple):
 class Columns:
     """
     Some rows side by side: the nth entries belong together. `numbers` say which row or line of
-    the delivery each comes from; `instant` reads the time stamps.
+    the delivery each comes from; `instant` reads the time stamps. `missing` counts fields that
+    stand for no reading, `skipped` rows that are none by agreement with the sender.
     """
 
     numbers: Sequence[int]
@@ -57,6 +58,8 @@ class Columns:
     values: Sequence[str | None]
     refused: Sequence[tuple[int, Refused]] = field(default_factory=list)
     instant: Callable[[str], dt.datetime | None] = utc_instant
+    missing: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ class Format:
     A format with the names it goes by. The first media type is the one to recommend.
 
     `parse` raises NotReadable where the body as a whole is not of the format; it streams, so
-    what it has yielded before is then forgotten by whoever stores it.
+    what it has yielded before is then forgotten by whoever stores it. What it wants to know from
+    the database it asks before it returns: while the rows are drawn, the connection copies them.
     """
 
     name: str

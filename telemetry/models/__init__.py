@@ -1,4 +1,5 @@
 from telemetry.models.carbon import EmissionFactor
+from telemetry.models.mapping import ColumnMapping, Upload, UploadChunk
 from telemetry.models.metering import (
     Channel,
     Gateway,
@@ -14,6 +15,7 @@ from telemetry.models.rules import CalibrationRule, LossPolicy
 __all__ = [
     "CalibrationRule",
     "Channel",
+    "ColumnMapping",
     "DirtyRange",
     "EmissionFactor",
     "Gateway",
@@ -26,4 +28,6 @@ __all__ = [
     "Reading",
     "RejectedReading",
     "Rollup",
+    "Upload",
+    "UploadChunk",
 ]

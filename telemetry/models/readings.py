@@ -38,6 +38,11 @@ class IngestBatch(models.Model):
     duplicate = models.PositiveIntegerField(default=0)
     conflicting = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
+    # Cells that stand for no reading and lines that a column mapping leaves out are no rows.
+    missing = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    # What the format was told beside the bytes, such as the code of a column mapping.
+    options = models.JSONField(default=dict, blank=True)
 
     objects = IngestBatchQuerySet.as_manager()
 

@@ -9,6 +9,7 @@ from telemetry.operations.carbon import FactorRow, FactorsOverlap, load_emission
 from telemetry.operations.gateways import create_gateway, gateway_of_token
 from telemetry.operations.ingest import IngestResult, ingest, replay_rejected
 from telemetry.operations.losses import agree_losses
+from telemetry.operations.mappings import save_mapping
 from telemetry.operations.metering import (
     add_channel,
     add_metering_point,
@@ -37,4 +38,5 @@ __all__ = [
     "record_verification",
     "replay_rejected",
     "roll_up_channel",
+    "save_mapping",
 ]

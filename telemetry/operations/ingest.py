@@ -9,13 +9,14 @@ import datetime as dt
 import hashlib
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
 from django.db import connection, transaction
 
-from telemetry import formats
+from telemetry import formats, queries
+from telemetry.domain.conversion import UnlikeUnits, conversion
 from telemetry.models import Gateway, IngestBatch, RejectedReading
 from telemetry.operations.staging import Staging, keep_refused
 
@@ -25,7 +26,8 @@ Reason = RejectedReading.Reason
 @dataclass(frozen=True, slots=True)
 class IngestResult:
     """
-    What became of a batch: every row is in exactly one of the four counts.
+    What became of a batch: every row is in exactly one of the four counts. Fields that stand
+    for no reading, and rows left out by agreement, are no rows.
     """
 
     batch_id: int
@@ -34,6 +36,8 @@ class IngestResult:
     duplicate: int
     conflicting: int
     rejected: int
+    missing: int = 0
+    skipped: int = 0
 
 
 @transaction.atomic(durable=True)
@@ -47,6 +51,7 @@ def ingest(
     gateway_id: int | None = None,
     name: str = "",
     options: Mapping[str, str] | None = None,
+    by_id: int | None = None,
 ) -> IngestResult:
     """
     Store the readings of one delivery, which is in one of `formats.FORMATS`.
@@ -55,7 +60,7 @@ def ingest(
     """
     batch = IngestBatch.objects.create(
         site_id=site_id, gateway_id=gateway_id, source=source, format=format, name=name[:200],
-        received_at=received_at, sha256=b"",
+        received_at=received_at, sha256=b"", options=dict(options or {}), by_id=by_id,
     )  # fmt: skip
     digest = _Digesting(stream)
     delivery = formats.Delivery(site_id, received_at, options or {})
@@ -92,7 +97,8 @@ def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None
         .order_by("pk")
         .values_list("pk", "channel_text", "at_text", "value_text")
     )
-    rows = [(pk, formats.Row(*texts)) for pk, *texts in waiting]
+    units = queries.units_of_channels(site_id=site_id)
+    rows = [(pk, _in_own_unit(formats.Row(*texts), units)) for pk, *texts in waiting]
     batch = IngestBatch.objects.create(
         site_id=site_id, by_id=by_id, source=IngestBatch.Source.REPLAY, format="kept",
         received_at=received_at, sha256=b"",
@@ -116,6 +122,21 @@ def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None
         batch, sha256=hashlib.sha256(repr(rows).encode(errors="replace")).digest(),
         staging=staging, accepted=accepted, conflicting=conflicting,
     )  # fmt: skip
+
+
+def _in_own_unit(row: formats.Row, units: Mapping[str, Sequence[str]]) -> formats.Row:
+    """
+    Convert a figure that was kept with its unit, since its channel was not known then.
+    """
+    figure, space, unit = (row.value or "").partition(" ")
+    wanted = units.get(row.channel or "", ())
+    if not space or len(wanted) != 1:
+        return row
+    try:
+        convert = conversion(unit, wanted[0])
+    except UnlikeUnits:
+        return row
+    return row._replace(value=convert(figure) if convert else figure)
 
 
 class _Digesting(io.RawIOBase):
@@ -174,10 +195,13 @@ def _close(
     batch.conflicting = conflicting
     batch.duplicate = staging.staged - accepted - conflicting
     batch.rejected = staging.rejected
+    batch.missing = staging.missing
+    batch.skipped = staging.skipped
     batch.save()
     return IngestResult(
         batch_id=batch.pk, rows=batch.row_count, accepted=accepted, duplicate=batch.duplicate,
-        conflicting=conflicting, rejected=batch.rejected,
+        conflicting=conflicting, rejected=batch.rejected, missing=batch.missing,
+        skipped=batch.skipped,
     )  # fmt: skip
 
 

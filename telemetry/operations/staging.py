@@ -155,6 +155,8 @@ class Staging:
     received_at: dt.datetime
     staged: int = 0
     rejected: int = 0
+    missing: int = 0
+    skipped: int = 0
     months: set[dt.date] = field(default_factory=set)
 
     def fill(
@@ -173,6 +175,8 @@ class Staging:
                     copy.write(judged.copied)
                     self.staged += judged.staged
                     self.rejected += len(judged.refused)
+                    self.missing += columns.missing
+                    self.skipped += columns.skipped
                     if refused is not None:
                         refused.writelines(_kept(batch_id, row) for row in judged.refused)
             if self.staged:

@@ -36,6 +36,7 @@ from telemetry.queries.heat_checks import (
     heat_balance,
     heat_checks,
 )
+from telemetry.queries.mappings import mapping_spec, mappings, units_of_channels
 from telemetry.queries.metering import (
     channels,
     gateways,
@@ -109,6 +110,8 @@ __all__ = [
     "hourly_energy",
     "installations",
     "last_values",
+    "mapping_spec",
+    "mappings",
     "metered_energy",
     "monthly_energy",
     "newest_hours",
@@ -124,5 +127,6 @@ __all__ = [
     "site_figures",
     "site_states",
     "tenant_footprint",
+    "units_of_channels",
     "uptime_days",
 ]

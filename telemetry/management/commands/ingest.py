@@ -27,6 +27,7 @@ class Command(BaseCommand):
             "--option", action="append", default=[], metavar="NAME=VALUE",
             help="what the format wants to know, such as precision=s",
         )  # fmt: skip
+        parser.add_argument("--mapping", help="code of the column mapping a table is read by")
         parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,7 +48,7 @@ class Command(BaseCommand):
                     source=IngestBatch.Source.FILE,
                     received_at=timezone.now(),
                     name=file.name,
-                    options=dict(given.partition("=")[::2] for given in options["option"]),
+                    options=_told(options),
                 )
         except OSError as problem:
             raise CommandError(f"{file} cannot be read: {problem.strerror}.") from None
@@ -62,3 +63,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{name}: {count}")
         for problem_row in problems:
             self.stdout.write("row {row}, {field}: {detail}".format(**problem_row))
+
+
+def _told(options: dict[str, Any]) -> dict[str, str]:
+    told = dict(given.partition("=")[::2] for given in options["option"])
+    return {**told, "mapping": options["mapping"]} if options["mapping"] else told

@@ -1,0 +1,54 @@
+"""
+Reads of column mappings, uploads and batches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sites.access import Viewer
+from telemetry.models import Channel, ColumnMapping, Installation
+
+__all__ = ["mapping_spec", "mappings", "units_of_channels"]
+
+
+def mapping_spec(*, site_id: int, code: str) -> Any:
+    """
+    Return what the mapping of the site's operator says; None where there is none.
+    """
+    return (
+        ColumnMapping.objects.filter(operator__sites=site_id, code=code)
+        .values_list("spec", flat=True)
+        .first()
+    )
+
+
+def units_of_channels(*, site_id: int) -> dict[str, list[str]]:
+    """
+    Return the units of each channel's readings: one as a rule, none where neither meter nor
+    channel states it, several where meters of different units came one after the other.
+    """
+    channels = Channel.objects.filter(site_id=site_id)
+    units = {key: [unit] if unit else [] for key, unit in channels.values_list("key", "unit")}
+    installed = Installation.objects.filter(point__site_id=site_id)
+    dials: dict[tuple[int, str], set[str]] = {}
+    for point_id, quantity, unit in installed.filter(meter__registers__isnull=False).values_list(
+        "point_id", "meter__registers__quantity", "meter__registers__unit"
+    ):
+        dials.setdefault((point_id, quantity), set()).add(unit)
+    mains: dict[int, set[str]] = {}
+    for point_id, unit in installed.values_list("point_id", "meter__unit"):
+        mains.setdefault(point_id, set()).add(unit)
+    registers = channels.filter(kind=Channel.Kind.REGISTER)
+    for key, point_id, quantity in registers.values_list("key", "point_id", "quantity"):
+        found = dials.get((point_id, quantity)) or mains.get(point_id)
+        if found:
+            units[key] = sorted(found)
+    return units
+
+
+def mappings(*, viewer: Viewer) -> Any:
+    """
+    Return the column mappings the viewer may see.
+    """
+    return ColumnMapping.objects.visible_to(viewer).select_related("changed_by")
