@@ -9,13 +9,14 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing import queries
+from billing import documents, queries
 from sites.api import Pages, viewer_of
 
 
@@ -69,4 +70,35 @@ class InvoicePdf(APIView):
         )
         response = HttpResponse(bytes(kept.pdf), content_type="application/pdf")
         response["Content-Disposition"] = f'inline; filename="{number}.pdf"'
+        return response
+
+
+class InvoiceXml(APIView):
+    """
+    The electronic form of one issued document (EN 16931).
+    """
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "syntax", enum=[syntax.value for syntax in documents.Syntax],
+                description="cii is what the PDF carries; ubl if not given.",
+            )
+        ],
+        responses={(200, "application/xml"): OpenApiTypes.BINARY},
+    )  # fmt: skip
+    def get(self, request: Request, number: str) -> HttpResponse:
+        """
+        404 for a document that is not there, not issued or not the viewer's.
+        """
+        wanted = request.query_params.get("syntax", documents.Syntax.UBL.value)
+        if wanted not in {syntax.value for syntax in documents.Syntax}:
+            known = ", ".join(documents.Syntax)
+            raise ValidationError({"syntax": [f"Unknown syntax. Ask for one of {known}."]})
+        invoice = get_object_or_404(
+            queries.invoice_details(viewer=viewer_of(request)), number=number, status="issued"
+        )
+        xml = documents.electronic_invoice(invoice=invoice, syntax=documents.Syntax(wanted))
+        response = HttpResponse(xml, content_type="application/xml")
+        response["Content-Disposition"] = f'attachment; filename="{number}-{wanted}.xml"'
         return response

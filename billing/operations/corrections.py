@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils.translation import gettext, override
 
 from billing import queries
 from billing.domain import rating
@@ -173,7 +174,8 @@ def _issue_difference(
     for _, right in anew:
         bases[right.line.vat_category, right.line.vat_rate] += right.line.net
     store_document(document, {key: (base, _tax(first, key, base)) for key, base in bases.items()})
-    _write_lines(document, back, anew)
+    with override(contract.customer.language):
+        _write_lines(document, back, anew)
     issue(document, contract, at, by_id)
     return document
 
@@ -226,7 +228,8 @@ def _write_lines(
 def _reversal(document: Invoice, position: int, line: InvoiceLine) -> InvoiceLine:
     return InvoiceLine(
         invoice=document, position=position, charge=line.charge, terms=line.terms,
-        service=line.service, description=f"{line.description}, taken back",
+        service=line.service,
+        description=gettext("%(charge)s, taken back") % {"charge": line.description},
         quantity=-line.quantity, unit=line.unit, unit_price=line.unit_price, net=-line.net,
         vat_category=line.vat_category, vat_rate=line.vat_rate, reverses=line,
         explanation={"formula": f"−({line.explanation.get('formula', '')})"},

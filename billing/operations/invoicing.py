@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange, DateTimeTZRange
+from django.utils.translation import gettext, gettext_noop, override
 
 from billing import queries
 from billing.domain import rating
@@ -214,7 +215,9 @@ def _draft(
         inputs=[part.stored for part in parts],
     )
     store_document(invoice, vat_by_rate([line for _, line in rated]))
-    _write_lines(invoice, rated)
+    # A line keeps the words of its day, in the customer's language.
+    with override(contract.customer.language):
+        _write_lines(invoice, rated)
     return invoice
 
 
@@ -268,7 +271,7 @@ def line_of(invoice: Invoice, position: int, part: Part, line: rating.RatedLine)
         charge=line.charge,
         terms=part.terms,
         service=DateTimeTZRange(part.instants.start, part.instants.end),
-        description=_description(line, part.terms),
+        description=_description(line),
         quantity=line.quantity,
         unit=line.unit,
         unit_price=line.unit_price,
@@ -291,15 +294,14 @@ def _told_energy(line: rating.RatedLine, part: Part) -> dict[str, str]:
     return {"loss": part.energy.loss, "warning": warning}
 
 
-def _description(line: rating.RatedLine, terms: Terms) -> str:
+def _description(line: rating.RatedLine) -> str:
     base = line.charge.partition("_")[0] if line.charge.startswith("energy_") else line.charge
-    text = _DESCRIPTIONS[base]
     if base == rating.ENERGY and line.label == "overage":
-        return "Energy beyond the allowance"
-    if base == rating.ENERGY and line.label:
-        kind = "tier" if line.label.isdigit() else "band"
-        return f"{text}, {kind} {line.label}"
-    return text
+        return gettext("Energy beyond the allowance")
+    text = gettext(_DESCRIPTIONS[base])
+    if base == rating.ENERGY and line.label.isdigit():
+        return gettext("%(charge)s, tier %(number)s") % {"charge": text, "number": line.label}
+    return f"{text}, {line.label}" if base == rating.ENERGY and line.label else text
 
 
 def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
@@ -328,28 +330,31 @@ def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
 
 
 _DESCRIPTIONS = {
-    rating.ENERGY: "Energy delivered",
-    rating.STANDING: "Contracted power",
-    "premium": "Premium for heat use",
-    "service_credit": "Credit for missed availability",
-    "attribute": "Renewable electricity attributes",
-    "matched": "Attributes matched in the hour",
-    "heat_share": "Your part of the heat revenue",
-    "savings": "Share of what was saved",
-    "minimum": "Minimum quantity not taken",
-    "fee": "Monthly fee",
-    "site_fee": "Site fee",
-    "connection": "Connection fee",
-    "cap": "Reduction to the agreed maximum",
+    rating.ENERGY: gettext_noop("Energy delivered"),
+    rating.STANDING: gettext_noop("Contracted power"),
+    "premium": gettext_noop("Premium for heat use"),
+    "service_credit": gettext_noop("Credit for missed availability"),
+    "attribute": gettext_noop("Renewable electricity attributes"),
+    "matched": gettext_noop("Attributes matched in the hour"),
+    "heat_share": gettext_noop("Your part of the heat revenue"),
+    "savings": gettext_noop("Share of what was saved"),
+    "minimum": gettext_noop("Minimum quantity not taken"),
+    "fee": gettext_noop("Monthly fee"),
+    "site_fee": gettext_noop("Site fee"),
+    "connection": gettext_noop("Connection fee"),
+    "cap": gettext_noop("Reduction to the agreed maximum"),
 }
+
+
+_COPIED = (
+    "name", "street", "postcode", "town", "country", "vat_id", "tax_number", "email", "phone",
+    "contact_name", "bank_details", "iban", "bic", "creditor_id", "buyer_reference",
+    "electronic_address", "electronic_scheme", "complaints", "language",
+)  # fmt: skip
 
 
 def copied(party: Stakeholder) -> dict[str, str]:
     """
     Return the address of a party as it stands now, to be kept on a document.
     """
-    return {
-        name: getattr(party, name)
-        for name in ("name", "street", "postcode", "town", "country", "vat_id", "email",
-                     "bank_details")
-    }  # fmt: skip
+    return {name: getattr(party, name) for name in _COPIED}

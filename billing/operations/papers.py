@@ -17,7 +17,9 @@ def make_document(*, invoice_id: int, at: dt.datetime) -> bool:
     Make and keep the PDF of an issued invoice; say whether there was none before.
     """
     # Drawn outside any lock: a second drawing of the same invoice loses and changes nothing.
-    invoice = Invoice.objects.select_related("contract", "period").get(pk=invoice_id)
+    invoice = Invoice.objects.select_related("contract__site", "period", "corrects").get(
+        pk=invoice_id
+    )
     if InvoiceDocument.objects.filter(invoice=invoice).exists():
         return False
     pdf = documents.invoice_pdf(invoice=invoice)

@@ -14,6 +14,7 @@ from billing.queries.inputs import (
 )
 from billing.queries.invoices import (
     bill_a_year_before,
+    bill_of_last_year,
     billed_months,
     bills,
     documents,
@@ -38,6 +39,7 @@ __all__ = [
     "IS_ENERGY",
     "Incomplete",
     "bill_a_year_before",
+    "bill_of_last_year",
     "billable_days",
     "billed_months",
     "bills",

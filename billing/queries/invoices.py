@@ -133,6 +133,25 @@ def bill_a_year_before(*, viewer: Viewer, invoice: Invoice) -> Invoice | None:
     )
 
 
+def bill_of_last_year(*, invoice: Invoice) -> Invoice | None:
+    """
+    Return the first document of the same contract for the same days a year before, issued, for
+    the document that compares the two.
+    """
+    days = invoice.period.local_days
+    try:
+        same = DateRange(
+            days.lower.replace(year=days.lower.year - 1),
+            days.upper.replace(year=days.upper.year - 1),
+        )
+    except ValueError:
+        return None
+    return Invoice.objects.filter(
+        contract_id=invoice.contract_id, corrects__isnull=True, period__local_days=same,
+        status=Invoice.Status.ISSUED,
+    ).select_related("period").first()  # fmt: skip
+
+
 def invoice_years(*, viewer: Viewer) -> list[int]:
     """
     Return the years in which the viewer's invoices were issued, newest first.

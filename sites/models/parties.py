@@ -46,6 +46,19 @@ class Stakeholder(models.Model):
     timezone = models.CharField(max_length=60, default="UTC")
     # What the seller prints for payment; empty for customers.
     bank_details = models.CharField(max_length=200, blank=True)
+    # For electronic invoices (EN 16931) and direct debits.
+    tax_number = models.CharField(max_length=30, blank=True)
+    contact_name = models.CharField(max_length=80, blank=True)
+    iban = models.CharField(max_length=34, blank=True)
+    bic = models.CharField(max_length=11, blank=True)
+    creditor_id = models.CharField(max_length=35, blank=True)
+    # BT-10, in Germany the Leitweg-ID of an authority.
+    buyer_reference = models.CharField(max_length=80, blank=True)
+    # BT-34 and BT-49 with their scheme; the e-mail address stands in where empty.
+    electronic_address = models.CharField(max_length=80, blank=True)
+    electronic_scheme = models.CharField(max_length=4, blank=True)
+    # Where a customer can complain, and who settles a dispute; printed on heat bills.
+    complaints = models.TextField(blank=True)
 
     objects = StakeholderQuerySet.as_manager()
 

@@ -2,7 +2,7 @@
 Reads of metering, split by topic.
 """
 
-from telemetry.queries.calibration import ExpiredMeter, expired_meters
+from telemetry.queries.calibration import ExpiredMeter, expired_meters, verified_until
 from telemetry.queries.carbon import (
     Factor,
     FactorMissing,
@@ -129,4 +129,5 @@ __all__ = [
     "tenant_footprint",
     "units_of_channels",
     "uptime_days",
+    "verified_until",
 ]

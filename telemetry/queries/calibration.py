@@ -9,6 +9,7 @@ import zoneinfo
 from dataclasses import dataclass
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Q
 
 from sites.domain import Period
 from telemetry.models import CalibrationRule, Installation
@@ -72,3 +73,13 @@ def expired_meters(*, point_id: int, period: Period) -> list[ExpiredMeter]:
         blocks = rule is not None and rule.when_expired == CalibrationRule.Expired.BLOCK
         found.append(ExpiredMeter(meter.serial, installation.point.name, site.country, due, blocks))
     return found
+
+
+def verified_until(*, point_id: int, at: dt.datetime) -> list[tuple[str, dt.date | None]]:
+    """
+    Return serial and last day of verification of the meter at a point just before an instant.
+    """
+    there = Installation.objects.filter(point_id=point_id, valid__startswith__lt=at).filter(
+        Q(valid__upper_inf=True) | Q(valid__endswith__gte=at)
+    )
+    return list(there.order_by("valid").values_list("meter__serial", "meter__calibration_due"))

@@ -6,6 +6,10 @@ import io
 
 import pypdf
 import pytest
+from babel.messages.extract import extract
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from billing import operations, queries
@@ -14,6 +18,27 @@ from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_every_text_of_a_document_is_translated_and_compiled(language: str):
+    folder = settings.BASE_DIR / "billing" / "locale" / language / "LC_MESSAGES"
+    catalogue = read_po(io.BytesIO((folder / "django.po").read_bytes()))
+    compiled = read_mo(io.BytesIO((folder / "django.mo").read_bytes()))
+    used = {
+        message
+        for source in (settings.BASE_DIR / "billing").rglob("*.py")
+        for _, message, _, _ in extract(
+            "python",
+            io.BytesIO(source.read_bytes()),
+            keywords={"_": None, "gettext": None, "gettext_noop": None},
+        )
+    }
+
+    told = {message.id: message.string for message in catalogue if message.id}
+    assert set(told) == used
+    assert all(told.values())
+    assert {message.id: message.string for message in compiled if message.id} == told
 
 
 def test_an_issued_invoice_has_one_pdf_that_prints_what_is_stored():

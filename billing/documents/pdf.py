@@ -1,0 +1,194 @@
+"""
+An issued document as PDF/A-3 in the customer's language, its electronic form inside (Factur-X).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+
+import facturx
+import typst
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal
+from django.conf import settings
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
+
+from billing.documents.einvoice import Syntax, electronic_invoice
+from billing.documents.heat import heat_information
+from billing.models import Invoice, InvoiceLine
+
+_LOCALES = {"de": "de_DE", "fr": "fr_FR"}
+_PRICES = dict.fromkeys(_LOCALES.values(), "#,##0.00####\N{NO-BREAK SPACE}¤")
+
+
+def invoice_pdf(*, invoice: Invoice) -> bytes:
+    """
+    Return the PDF/A-3 of an issued document; the same document gives the same text.
+    """
+    language = invoice.buyer.get("language") or "en-gb"
+    with override(language):
+        content = _content(invoice)
+    source = settings.BASE_DIR / "templates" / "billing" / "invoice.typ"
+    pdf = typst.compile(
+        source.read_bytes(),
+        format="pdf",
+        pdf_standards=["a-3b"],
+        sys_inputs={"data": json.dumps(content)},
+    )
+    with_xml = facturx.generate_from_binary(
+        bytes(pdf),
+        electronic_invoice(invoice=invoice, syntax=Syntax.CII),
+        flavor="factur-x",
+        level="en16931",
+        check_xsd=False,
+        afrelationship="alternative",
+        lang=language,
+        pdf_metadata={
+            "author": invoice.seller["name"],
+            "keywords": "Factur-X",
+            "title": f"{invoice.seller['name']}: {invoice.number}",
+            "subject": f"{invoice.number}, {invoice.issued_on}",
+        },
+    )
+    return bytes(with_xml)
+
+
+def _locale() -> str:
+    return _LOCALES.get((get_language() or "")[:2], "en_GB")
+
+
+def _title(invoice: Invoice) -> str:
+    titles = {
+        Invoice.Type.INVOICE: _("Invoice %(number)s"),
+        Invoice.Type.CREDIT_NOTE: _("Credit note %(number)s"),
+        Invoice.Type.SELF_BILLED: _("Self-billed invoice %(number)s"),
+    }
+    return titles[Invoice.Type(invoice.document_type)] % {"number": invoice.number}
+
+
+def _facts(invoice: Invoice, issued_on: dt.date, due_on: dt.date) -> list[list[str]]:
+    days = invoice.period.local_days
+    period = _("%(first)s to %(last)s, %(zone)s time") % {
+        "first": _date(days.lower),
+        "last": _date(days.upper - dt.timedelta(days=1)),
+        "zone": invoice.period.timezone,
+    }
+    facts = [
+        [_("Issued"), _date(issued_on)],
+        [_("Due"), _date(due_on)],
+        [_("Contract"), invoice.contract.reference],
+        [_("Period"), period],
+    ]
+    if invoice.corrects is not None:
+        facts.append([_("Corrects"), f"{invoice.corrects.number}: {invoice.reason}"])
+    return facts
+
+
+def _content(invoice: Invoice) -> dict[str, object]:
+    issued_on, due_on = invoice.issued_on, invoice.due_on
+    if issued_on is None or due_on is None:
+        raise ValueError("Only an issued invoice has a document.")
+    return {
+        "title": _title(invoice),
+        "language": (get_language() or "en")[:2],
+        "date": [issued_on.year, issued_on.month, issued_on.day],
+        "labels": {"bill_to": _("Bill to")},
+        "seller": _address(invoice.seller),
+        "buyer": _address(invoice.buyer),
+        "facts": _facts(invoice, issued_on, due_on),
+        "columns": [_("Charge"), _("Quantity"), _("Unit price"), _("Net")],
+        "lines": [
+            _line(line, invoice.currency)
+            for line in invoice.lines.order_by("position").prefetch_related("evidence")
+        ],
+        "totals": [
+            [_("Net"), _money(invoice.net, invoice.currency)],
+            *(
+                [
+                    _("VAT %(rate)s %% on %(base)s")
+                    % {
+                        "rate": f"{vat.rate.normalize():f}",
+                        "base": _money(vat.base, invoice.currency),
+                    },
+                    _money(vat.tax, invoice.currency),
+                ]
+                for vat in invoice.vat_lines.order_by("category", "rate")
+            ),
+        ],
+        "gross": [
+            _("To pay") if invoice.gross >= 0 else _("Credited to you"),
+            _money(abs(invoice.gross), invoice.currency),
+        ],
+        "payment": _payment(invoice, due_on),
+        "heat": heat_information(invoice=invoice, locale=_locale()),
+    }
+
+
+def _payment(invoice: Invoice, due_on: dt.date) -> str:
+    if any(vat.category == "AE" for vat in invoice.vat_lines.all()):
+        reverse = " " + _("Reverse charge: the recipient owes the VAT.")
+    else:
+        reverse = ""
+    if invoice.gross < 0:
+        return _("The amount is set off against what you owe, or paid back.") + reverse
+    seller = invoice.seller
+    iban = f"IBAN {seller['iban']}" if seller.get("iban") else ""
+    return (
+        _("Pay by %(due)s with reference %(number)s. %(bank)s")
+        % {
+            "due": _date(due_on),
+            "number": invoice.number,
+            "bank": " ".join(text for text in (seller["bank_details"], iban) if text),
+        }
+        + reverse
+    )
+
+
+def _line(line: InvoiceLine, currency: str) -> dict[str, str]:
+    notes = [
+        _("Register %(opening)s to %(closing)s, meter %(serial)s, %(count)s readings")
+        % {
+            "opening": _number(kept.opening),
+            "closing": _number(kept.closing),
+            "serial": kept.meter_serial,
+            "count": _number(Decimal(kept.reading_count)),
+        }
+        for kept in line.evidence.all()
+    ]
+    # Without this switch a unit price is printed with the currency's two decimals.
+    price = format_currency(
+        line.unit_price,
+        currency,
+        _PRICES.get(_locale(), "¤#,##0.00####"),
+        locale=_locale(),
+        currency_digits=False,
+    )
+    return {
+        "description": line.description,
+        "note": "; ".join(notes),
+        "quantity": f"{_number(line.quantity)}\N{NO-BREAK SPACE}{line.unit}",
+        "price": str(price),
+        "net": _money(line.net, currency),
+    }
+
+
+def _address(party: dict[str, str]) -> list[str]:
+    town = " ".join(part for part in (party["postcode"], party["town"]) if part)
+    vat = _("VAT number %(id)s") % {"id": party["vat_id"]} if party["vat_id"] else ""
+    rows = [party["name"], party["street"], town, party["country"], vat]
+    return [row for row in rows if row]
+
+
+def _date(day: dt.date) -> str:
+    return str(format_date(day, "long", locale=_locale()))
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    return str(format_currency(amount, currency, locale=_locale()))
+
+
+def _number(value: Decimal) -> str:
+    return str(format_decimal(value, "#,##0.###", locale=_locale()))
