@@ -34,6 +34,7 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
     return {
         Kind.OPERATOR: [
             ("ops-fleet", gettext("Sites")),
+            ("ops-meters", gettext("Meters")),
             ("ops-invoices", gettext("Invoices")),
             ("ops-runs", gettext("Billing")),
         ],

@@ -11,7 +11,7 @@ from django.urls import get_resolver
 from billing import operations
 from billing.models import BillingRun, Invoice
 from sites.models import Invitation, Membership, Stakeholder
-from telemetry.models import MeteringPoint
+from telemetry.models import Meter, MeteringPoint
 from tests import factories
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel
@@ -67,6 +67,15 @@ ACCESS = {
     "ops/points/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/points/<int:pk>/series.json": (200, 404, 404, 404, 404, 302),
     "ops/points/<int:pk>/readings/": (200, 404, 404, 404, 404, 302),
+    "ops/sites/<slug:slug>/points/new/": (200, 404, 404, 404, 404, 302),
+    "ops/points/<int:pk>/channels/new/": (200, 404, 404, 404, 404, 302),
+    "ops/points/<int:pk>/meter/": (200, 404, 404, 404, 404, 302),
+    # Only a point at the source has losses to agree on.
+    "ops/points/<int:pk>/losses/": (404, 404, 404, 404, 404, 302),
+    "ops/points/<int:pk>/checks/": (200, 404, 404, 404, 404, 302),
+    "ops/meters/": (200, 200, 404, 404, 404, 302),
+    "ops/meters/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/meters/<int:pk>/registers/new/": (200, 404, 404, 404, 404, 302),
     "ops/invoices/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/": (200, 404, 404, 404, 404, 302),
     # These only take POST; the rows show who gets past the guard.
@@ -109,6 +118,7 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("<slug:site>", site.slug)
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
     filled = filled.replace("points/<int:pk>", f"points/{MeteringPoint.objects.get().pk}")
+    filled = filled.replace("meters/<int:pk>", f"meters/{Meter.objects.get().pk}")
     filled = filled.replace("bills/<int:pk>", f"bills/{invoice.pk}")
     assert "<" not in filled, f"say in _address what stands for {route}"
     return f"/{filled}"

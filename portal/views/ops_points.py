@@ -5,7 +5,7 @@ A metering point for its operator: its meters, its rollups as a chart, its readi
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,10 @@ from django.utils.translation import gettext
 from portal.forms.points import STRETCHES, PointFilter
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing
-from sites.access import Kind
+from sites.access import Action, Kind
 from sites.domain import Period, local_days
 from telemetry import queries
+from telemetry.domain.units import REGISTER_BASE
 
 # A chart gets at most this many buckets of one grain; beyond it the next coarser grain is drawn.
 MOST_HOURS = dt.timedelta(days=62)
@@ -62,10 +63,28 @@ def point(request: PortalRequest, pk: int) -> HttpResponseBase:
         "stretches": STRETCHES,
         "buckets": days,
         "summary": _summary(channel, days),
-        "installations": queries.installations(viewer=request.viewer, point_id=pk),
+        **_meters(request, shown),
         "period": period,
     }
     return render(request, "ops/point.html", context)
+
+
+def _meters(request: PortalRequest, shown: Any) -> dict[str, Any]:
+    viewer = request.viewer
+    there = list(
+        queries.meters_at(viewer=viewer, point_id=shown.pk, today=_today(shown.site.timezone))
+    )
+    present = there[0].meter if there and shown.serial is not None else None
+    losses: Iterable[Any] = ()
+    if shown.boundary == "heat_source":
+        losses = queries.loss_policies(viewer=viewer, delivery_point_id=shown.delivery_point_id)
+    return {
+        "installations": there,
+        "working": present
+        and queries.working_point(viewer=viewer, point_id=shown.pk, meter=present),
+        "may_manage": viewer.can(Action.MANAGE_METERING),
+        "losses": losses,
+    }
 
 
 def _today(zone: str) -> dt.date:
@@ -76,7 +95,7 @@ def _unit(channel: Any) -> str:
     if channel is None:
         return ""
     if channel.kind == "register":
-        return "kWh"
+        return REGISTER_BASE[channel.quantity]
     sent: str = channel.unit
     return {"heartbeat": "%", "energy": "kWh"}.get(channel.quantity, sent)
 

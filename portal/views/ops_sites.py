@@ -22,7 +22,7 @@ from portal.forms.sites import SiteFilter
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing
 from sites import queries
-from sites.access import Kind
+from sites.access import Action, Kind
 from telemetry import queries as telemetry
 
 # Worst first: what needs a person stands on top.
@@ -193,6 +193,7 @@ def site(request: PortalRequest, slug: str) -> HttpResponseBase:
         "points": [(point, newest.get(point.pk)) for point in points],
         "deliveries": queries.buildings(viewer=request.viewer, site_id=shown.pk),
         "services": queries.hosting_services(viewer=request.viewer, site_id=shown.pk),
+        "may_manage": request.viewer.can(Action.MANAGE_METERING),
         "gateways": telemetry.gateways(viewer=request.viewer, site_id=shown.pk),
     }  # fmt: skip
     return render(request, "ops/site.html", context)

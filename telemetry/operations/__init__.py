@@ -13,6 +13,7 @@ from telemetry.operations.mappings import save_mapping
 from telemetry.operations.metering import (
     add_channel,
     add_metering_point,
+    add_register,
     exchange_meter,
     install_meter,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "TermUnknown",
     "add_channel",
     "add_metering_point",
+    "add_register",
     "agree_losses",
     "create_gateway",
     "due_by_rule",

@@ -8,10 +8,19 @@ from typing import Any
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Avg
+from django.db.models import Avg, Max, Min
 
 from sites.operations import record
-from telemetry.models import Channel, DirtyRange, Installation, Meter, MeteringPoint, Rollup
+from telemetry.models import (
+    Channel,
+    DirtyRange,
+    Installation,
+    Meter,
+    MeteringPoint,
+    MeterRegister,
+    Reading,
+    Rollup,
+)
 from telemetry.operations.calibration import due_by_rule
 
 
@@ -117,6 +126,40 @@ def exchange_meter(
         after=_told({"when": when, "back_at": begins, "first_register": first_register, **meter}),
     )  # fmt: skip
     return new
+
+
+@transaction.atomic(durable=True)
+def add_register(
+    *, meter_id: int, quantity: str, at: dt.datetime, by_id: int | None, **fields: Any
+) -> MeterRegister:
+    """
+    Describe a further register of a meter; `fields` are those of `MeterRegister`. What its
+    channel has sent so far is rolled up again.
+
+    :raises IntegrityError: if it is described already, or in a unit it cannot have
+    """
+    meter = Meter.objects.select_for_update().get(pk=meter_id)
+    register = MeterRegister.objects.create(meter=meter, quantity=quantity, **fields)
+    DirtyRange.objects.bulk_create(
+        DirtyRange(channel=channel, span=span, marked_at=at)
+        for installation in meter.installations.all()
+        for channel in Channel.objects.filter(
+            point=installation.point_id, quantity=quantity, kind=Channel.Kind.REGISTER
+        )
+        if (span := _sent_span(channel)) is not None
+    )
+    record(
+        at=at, by_id=by_id, operator_id=meter.operator_id, action="meter register described",
+        subject=f"{meter.serial} {quantity}", after=_told(fields),
+    )  # fmt: skip
+    return register
+
+
+def _sent_span(channel: Channel) -> DateTimeTZRange | None:
+    ends = Reading.objects.filter(channel=channel).aggregate(first=Min("at"), last=Max("at"))
+    if ends["first"] is None:
+        return None
+    return DateTimeTZRange(ends["first"], ends["last"], "[]")
 
 
 def _new_meter(point: MeteringPoint, fields: dict[str, Any]) -> Meter:

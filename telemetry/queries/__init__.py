@@ -45,6 +45,14 @@ from telemetry.queries.metering import (
     points,
     readings_of,
 )
+from telemetry.queries.meters import (
+    WorkingPoint,
+    loss_policies,
+    meters,
+    meters_at,
+    places_of,
+    working_point,
+)
 from telemetry.queries.public import public_heat, public_uptime_days
 from telemetry.queries.readings import Problem, problems_of_batch
 from telemetry.queries.rollups import ReadingMissing, channels_to_roll_up, energy_over
@@ -93,6 +101,7 @@ __all__ = [
     "State",
     "SubjectUptime",
     "UptimeDay",
+    "WorkingPoint",
     "availability",
     "boundary_energy",
     "changed_readings",
@@ -110,11 +119,15 @@ __all__ = [
     "hourly_energy",
     "installations",
     "last_values",
+    "loss_policies",
     "mapping_spec",
     "mappings",
     "metered_energy",
+    "meters",
+    "meters_at",
     "monthly_energy",
     "newest_hours",
+    "places_of",
     "point_of_channel",
     "points",
     "problems_of_batch",
@@ -130,4 +143,5 @@ __all__ = [
     "units_of_channels",
     "uptime_days",
     "verified_until",
+    "working_point",
 ]
