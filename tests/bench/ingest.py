@@ -3,9 +3,7 @@ Readings per second by HTTP and by file, rollup rows per second, each against ba
 """
 
 import datetime as dt
-import http.client
 import io
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,9 +21,9 @@ from telemetry import operations
 from telemetry.models import Channel, IngestBatch
 from tests import factories
 from tests.factories_telemetry import make_heat_channel
+from tests.web_server import ROOT, send, web_server
 
 CHANNELS = 20
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -50,6 +48,37 @@ def _rows(
 def _csv(rows: list[tuple[Channel, str, str]]) -> bytes:
     lines = "".join(f"{channel.key},{at},{value}\n" for channel, at, value in rows)
     return f"channel,at,value\n{lines}".encode()
+
+
+def _json(rows: list[tuple[Channel, str, str]]) -> bytes:
+    return b"[" + b",".join(_ndjson(rows).splitlines()) + b"]"
+
+
+def _ndjson(rows: list[tuple[Channel, str, str]]) -> bytes:
+    return "".join(
+        f'{{"channel": "{channel.key}", "at": "{at}", "value": {value}}}\n'
+        for channel, at, value in rows
+    ).encode()
+
+
+def _line(rows: list[tuple[Channel, str, str]]) -> bytes:
+    # As Telegraf writes: measurement, tags, field; the code of the point in a tag.
+    stamps = {at: int(dt.datetime.fromisoformat(at).timestamp()) for _, at, _ in rows}
+    return "".join(
+        f"heat,host=gateway-1,point={channel.key.removesuffix('.energy')}"
+        f" energy={value} {stamps[at]}\n"
+        for channel, at, value in rows
+    ).encode()
+
+
+BODIES = {"csv": _csv, "json": _json, "ndjson": _ndjson, "line": _line}
+TYPES = {"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson",
+         "line": "text/plain"}  # fmt: skip
+
+
+def _parts(name: str, rows: list[tuple[Channel, str, str]]) -> list[bytes]:
+    size = 50_000
+    return [BODIES[name](rows[n : n + size]) for n in range(0, len(rows), size)]
 
 
 def _bare(rows: list[tuple[Channel, str, str]]) -> float:
@@ -118,19 +147,23 @@ def measure(*, rows: int, runs: int) -> dict[str, Any]:
     channels = [make_heat_channel(site=site, code=f"bench-{n}") for n in range(CHANNELS)]
     first = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     _make_bare_table(first)
-    files, bare, rolled, grouped, sent = [], [], [], [], []
-    with _server() as post:
-        token = operations.create_gateway(site_id=site.pk, name="b", at=first, by_id=None)[1]
-        for run in range(runs):
-            start = first + dt.timedelta(days=40 * 2 * run)
+    token = operations.create_gateway(site_id=site.pk, name="b", at=first, by_id=None)[1]
+    bare, files, rolled, grouped = [], [], [], []
+    sent: dict[str, list[float]] = {name: [] for name in BODIES}
+    stretch = dt.timedelta(minutes=rows // CHANNELS)
+    start = first
+    with web_server(workers=2) as port:
+        for _ in range(runs):
             batch = _rows(channels, rows, start)
-            end = dt.datetime.fromisoformat(batch[-1][1]) + dt.timedelta(minutes=1)
             bare.append(_bare(batch))
             files.append(_seconds(partial(_by_file, site.pk, _csv(batch))))
             rolled.append(_seconds(partial(_roll_up, channels)))
-            grouped.append(_bare_rollup(start, end))
-            later = _rows(channels, rows, start + dt.timedelta(days=40))
-            sent.append(_seconds(partial(_by_http, post, token, later)))
+            grouped.append(_bare_rollup(start, start + stretch))
+            for name in BODIES:
+                start += stretch
+                bodies = _parts(name, _rows(channels, rows, start))
+                sent[name].append(_seconds(partial(_by_http, port, token, name, bodies)))
+            start += stretch
 
     def rate(seconds: list[float]) -> int:
         return round(rows / statistics.median(seconds))
@@ -138,9 +171,15 @@ def measure(*, rows: int, runs: int) -> dict[str, Any]:
     def ratio(base: list[float], ours: list[float]) -> float:
         return round(statistics.median(base) / statistics.median(ours), 2)
 
+    goals = {"csv": (50_000, 0.4), "json": (50_000, 0.4), "ndjson": (50_000, 0.4),
+             "line": (150_000, 0.6)}  # fmt: skip
     return {
-        "http_ingest": {"readings_per_s": rate(sent), "goal": 50_000,
-                        "ratio_to_bare": ratio(bare, sent), "ratio_goal": 0.4},
+        "bare_insert": {"readings_per_s": rate(bare)},
+        **{
+            f"http_{name}": {"readings_per_s": rate(seconds), "goal": goals[name][0],
+                             "ratio_to_bare": ratio(bare, seconds), "ratio_goal": goals[name][1]}
+            for name, seconds in sent.items()
+        },
         "file_ingest": {"readings_per_s": rate(files),
                         "ratio_to_bare": ratio(bare, files), "ratio_goal": 0.7},
         "rollup": {"rows_per_s": rate(rolled),
@@ -161,54 +200,18 @@ def _roll_up(channels: list[Channel]) -> None:
         operations.roll_up_channel(channel_id=channel.pk, at=dt.datetime.now(dt.UTC))
 
 
-Post = Callable[[bytes, str], None]
+def _by_http(port: int, token: str, name: str, bodies: list[bytes]) -> None:
+    path = "/api/v2/write?precision=s" if name == "line" else "/api/v1/readings"
+    headers = {"Authorization": f"Token {token}", "Content-Type": TYPES[name]}
 
+    def post(body: bytes) -> None:
+        status, answer = send(port, path, body, headers)
+        if status not in {200, 204}:
+            raise RuntimeError(answer[:500].decode())
 
-class _server:
-    """
-    A gunicorn with two workers on a free port, and a function that posts to it.
-    """
-
-    def __enter__(self) -> Post:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "portal.wsgi", "--workers", "2", "--bind",
-             f"127.0.0.1:{self.port}", "--timeout", "120", "--log-level", "error"],
-            cwd=ROOT,
-        )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    break
-            time.sleep(0.1)
-        return self.post
-
-    def __exit__(self, *error: object) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=30)
-
-    def post(self, body: bytes, token: str) -> None:
-        server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        server.request(
-            "POST", "/api/v1/readings", body,
-            {"Content-Type": "text/csv", "Authorization": f"Bearer {token}"},
-        )  # fmt: skip
-        answer = server.getresponse()
-        text = answer.read()
-        server.close()
-        if answer.status != 200:
-            raise RuntimeError(text[:500])
-
-
-def _by_http(post: Post, token: str, rows: list[tuple[Channel, str, str]]) -> None:
     # What gateways of a large site would send at once, two at a time.
-    size = 50_000
-    bodies = [_csv(rows[n : n + size]) for n in range(0, len(rows), size)]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda body: post(body, token), bodies))
+        list(pool.map(post, bodies))
 
 
 def measure_memory(*, rows: int) -> dict[str, Any]:
