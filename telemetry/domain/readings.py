@@ -20,11 +20,13 @@ def all_plain(texts: Sequence[str | None]) -> bool:
     Say whether every text is a figure that `plain_value` returns as it is.
     """
     try:
-        together = "".join([f"{text}\n" for text in texts])
+        # None is no text to join.
+        together = "\n".join(texts)  # type: ignore[arg-type]
     except TypeError:
         return False
     # Figures hold no line end, so a text that brings its own is counted out.
-    return together.count("\n") == len(texts) and _ALL_PLAIN.fullmatch(together) is not None
+    ends = together.count("\n") + 1
+    return not texts or (ends == len(texts) and _ALL_PLAIN.fullmatch(f"{together}\n") is not None)
 
 
 def plain_value(text: str) -> str | None:

@@ -50,6 +50,7 @@ _TRUTH = {
     **dict.fromkeys(("t", "T", "true", "True", "TRUE"), "1"),
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), "0"),
 }
+_ODD = re.compile(r'["\\#\r]')
 _FINE = re.compile(r"\.[0-9]{10}|[0-9][eE][-0-9]")
 _FLOAT = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]{1,3})?")
 _NANO = Decimal("1E-9")
@@ -121,7 +122,11 @@ class _Reader:
         # Tags that change with every line must not fill the memory.
         if len(self._names) > 100_000:
             self._names.clear()
-        for line in piece.removesuffix("\n").split("\n"):
+        text = piece.removesuffix("\n")
+        quick = None if self._open or _ODD.search(text) else self._quickly(text)
+        if quick is not None:
+            return quick
+        for line in text.split("\n"):
             self._number += 1
             if '"' in line or "\\" in line or self._open:
                 self._quoted(line)
@@ -131,6 +136,35 @@ class _Reader:
         if _FINE.search(piece):
             self._values = [_rounded(value) for value in self._values]
         return self._taken()
+
+    def _quickly(self, text: str) -> Columns | None:
+        """
+        Cut lines of one field each at their spaces; None where a line is otherwise.
+        """
+        # A line end between two spaces becomes a part of its own, and so in the fields.
+        parts = text.replace("\n", " \n ").split(" ")
+        fields = parts[1::4]
+        ends = parts[3::4]
+        if len(parts) % 4 != 3 or set(ends) - {"\n"} or len(ends) != text.count("\n"):
+            return None
+        pairs = "=\n=".join(fields)
+        cells = pairs.split("=")
+        if "," in pairs or len(cells) != 3 * len(fields) - 1 or set(cells[2::3]) - {"\n"}:
+            return None
+        names = [*map(self._names.__getitem__, parts[0::4])]
+        if None in names or not all(cells) or not all(parts):
+            return None
+        keys = cells[0::3]
+        channels = [
+            name if key == "value" else f"{name}.{key}"
+            for name, key in zip(names, keys, strict=True)
+        ]
+        values = [value if value[-1].isdigit() else _figure(value) for value in cells[1::3]]
+        if _FINE.search(text):
+            values = [*map(_rounded, values)]
+        numbers = range(self._number + 1, self._number + 1 + len(fields))
+        self._number += len(fields)
+        return Columns(numbers, channels, parts[2::4], values, (), self._instant)
 
     def rest(self) -> Columns:
         """

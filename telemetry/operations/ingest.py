@@ -164,12 +164,14 @@ def _take_over(*, batch_id: int, staging: Staging) -> tuple[int, int]:
     what is stored.
     """
     with connection.cursor() as cursor:
-        for month in sorted(staging.months):
-            cursor.execute("SELECT telemetry_ensure_partition(%s)", [month])
+        for year, month in sorted(staging.months):
+            cursor.execute("SELECT telemetry_ensure_partition(%s)", [dt.date(year, month, 1)])
         cursor.execute(_TAKE_OVER, [batch_id])
         accepted = cursor.rowcount
         if accepted == staging.staged:
             return accepted, 0
+        # What follows joins; a plan made without figures of the table could take ages.
+        cursor.execute("ANALYZE ingest_staged")
         cursor.execute(_COUNT_CONFLICTS)
         return accepted, cursor.fetchone()[0]
 
@@ -181,9 +183,9 @@ def _keep_conflicts(*, batch_id: int) -> None:
 
 def _mark_dirty(*, batch_id: int, at: dt.datetime, all_new: bool) -> None:
     # Where every staged row was stored, nobody needs to look up which were.
-    stored = "" if all_new else _STORED_NOW
+    sql = _MARK_DIRTY.format(staged=_STAGED, stored="" if all_new else _STORED_NOW)
     with connection.cursor() as cursor:
-        cursor.execute(_MARK_DIRTY.replace("{stored}", stored), {"batch": batch_id, "at": at})
+        cursor.execute(sql, {"batch": batch_id, "at": at})
 
 
 def _close(
@@ -205,14 +207,18 @@ def _close(
     )  # fmt: skip
 
 
-# DO NOTHING also takes the first of several equal rows within the batch.
-_TAKE_OVER = """
-INSERT INTO telemetry_reading (channel_id, at, value, batch_id)
-SELECT channel_id, at, value, %s FROM ingest_staged
-ON CONFLICT DO NOTHING
+# Exact to the microsecond for the two centuries and a half after 1970.
+_STAGED = """
+(SELECT row, channel_id, to_timestamp(us / 1e6::float8) AS at, value FROM ingest_staged) s
 """
-_CONFLICTS = """
-FROM ingest_staged s JOIN telemetry_reading r USING (channel_id, at) WHERE r.value <> s.value
+# DO NOTHING also takes the first of several equal rows within the batch.
+_TAKE_OVER = f"""
+INSERT INTO telemetry_reading (channel_id, at, value, batch_id)
+SELECT channel_id, at, value, %s FROM {_STAGED}
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 - all parts are constants of this module, here and below
+_CONFLICTS = f"""
+FROM {_STAGED} JOIN telemetry_reading r USING (channel_id, at) WHERE r.value <> s.value
 """
 _COUNT_CONFLICTS = f"SELECT count(*) {_CONFLICTS}"
 _KEEP_CONFLICTS = f"""
@@ -222,17 +228,17 @@ SELECT %s, s.row, 'value', 'conflict', c.key,
   to_char(s.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), trim_scale(s.value)::text,
   ''
 FROM (SELECT s.* {_CONFLICTS}) s JOIN telemetry_channel c ON c.id = s.channel_id
-"""  # noqa: S608 - both halves are constants of this module
-_RESOLVE = """
+"""  # noqa: S608
+_RESOLVE = f"""
 UPDATE telemetry_rejectedreading k SET resolved_by_id = %s
-FROM ingest_staged s JOIN telemetry_reading r USING (channel_id, at)
+FROM {_STAGED} JOIN telemetry_reading r USING (channel_id, at)
 WHERE k.id = s.row AND r.value = s.value
-"""
-_NOW_IN_CONFLICT = """
+"""  # noqa: S608
+_NOW_IN_CONFLICT = f"""
 UPDATE telemetry_rejectedreading k SET field = 'value', reason = 'conflict'
-FROM ingest_staged s JOIN telemetry_reading r USING (channel_id, at)
+FROM {_STAGED} JOIN telemetry_reading r USING (channel_id, at)
 WHERE k.id = s.row AND r.value <> s.value
-"""
+"""  # noqa: S608
 _STORED_NOW = (
     "JOIN telemetry_reading r ON r.channel_id = s.channel_id AND r.at = s.at"
     " AND r.batch_id = %(batch)s"
@@ -243,7 +249,7 @@ _MARK_DIRTY = """
 WITH fresh AS (
   SELECT s.channel_id, date_bin('1 hour', s.at, 'epoch') AS hour, min(s.at) AS first_at,
     max(s.at) AS last_at
-  FROM ingest_staged s {stored}
+  FROM {staged} {stored}
   GROUP BY 1, 2
 ), numbered AS (
   SELECT *, CASE WHEN hour <= lag(hour) OVER w + interval '1 hour' THEN 0 ELSE 1 END AS starts

@@ -22,7 +22,9 @@ Reason = RejectedReading.Reason
 FUTURE_TOLERANCE = dt.timedelta(minutes=5)
 _TEXT_LIMIT = 1000
 _STAMPS_KEPT = 200_000
-_LINE = "%d\t%d\t%s\t%s\n"
+# A clock that lost its battery begins in 1970; nothing was metered before.
+_EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class Judged(NamedTuple):
@@ -52,13 +54,17 @@ class Rejected(NamedTuple):
 @dataclass
 class Judge:
     """
-    Says which rows are well-formed: a known channel, an instant no later than `latest`, a
-    plain figure. Gathers the months that it met.
+    Says which rows are well-formed: a known channel, an instant since 1970 and no later than
+    `latest`, a plain figure. Gathers the months that it met.
+
+    Rows are copied as number, channel, microseconds since 1970 and value: PostgreSQL reads a
+    whole number quicker than a time stamp.
     """
 
-    channels: dict[str | None, int]
+    # Keys of channels and their numbers as text.
+    channels: dict[str | None, str]
     latest: dt.datetime
-    months: set[dt.date] = field(default_factory=set)
+    months: set[tuple[int, int]] = field(default_factory=set)
     # Many channels are read at the same instant, so each text is read once.
     _stamps: dict[Callable[[str], dt.datetime | None], dict[str | None, str | None]] = field(
         default_factory=dict
@@ -80,8 +86,9 @@ class Judge:
         stamps = self._stamps_of(columns)
         if None in stamps:
             return None
-        lines = map(_LINE.__mod__, zip(columns.numbers, ids, stamps, columns.values, strict=True))
-        return Judged("".join(lines), len(ids), [])
+        rows = zip(map(str, columns.numbers), ids, stamps, columns.values, strict=True)
+        lines = "\n".join(map("\t".join, rows))  # type: ignore[arg-type]
+        return Judged(f"{lines}\n" if ids else "", len(ids), [])
 
     def one_by_one(self, columns: formats.Columns) -> Judged:
         """
@@ -98,7 +105,7 @@ class Judge:
             channel_id = self.channels.get(row.channel)
             plain = plain_value(row.value) if row.value else None
             if channel_id is not None and stamp is not None and plain is not None:
-                lines.append(_LINE % (number, channel_id, stamp, plain))
+                lines.append(f"{number}\t{channel_id}\t{stamp}\t{plain}\n")
             else:
                 refused.append(self._refused(number, row, columns.instant))
         return Judged("".join(lines), len(lines), refused)
@@ -116,10 +123,10 @@ class Judge:
         return [*map(known.get, columns.ats)]
 
     def _stamp(self, instant: dt.datetime | None) -> str | None:
-        if instant is None or instant > self.latest:
+        if instant is None or not _EARLIEST <= instant <= self.latest:
             return None
-        self.months.add(instant.date().replace(day=1))
-        return instant.isoformat()
+        self.months.add((instant.year, instant.month))
+        return str((instant - _EARLIEST) // _MICROSECOND)
 
     def _refused(
         self, number: int, row: formats.Row, read: Callable[[str], dt.datetime | None]
@@ -138,7 +145,7 @@ class Judge:
                 return name, Reason.MISSING_FIELD
         if row.channel not in self.channels:
             return "channel", Reason.UNKNOWN_CHANNEL
-        if instant is None:
+        if instant is None or instant < _EARLIEST:
             return "at", Reason.BAD_INSTANT
         if instant > self.latest:
             return "at", Reason.FUTURE
@@ -157,7 +164,7 @@ class Staging:
     rejected: int = 0
     missing: int = 0
     skipped: int = 0
-    months: set[dt.date] = field(default_factory=set)
+    months: set[tuple[int, int]] = field(default_factory=set)
 
     def fill(
         self, batches: Iterable[formats.Columns], *, refused: IO[bytes] | None, batch_id: int
@@ -165,8 +172,9 @@ class Staging:
         """
         Copy what is well-formed to the table and write the rest to `refused`.
         """
-        channels = Channel.objects.filter(site_id=self.site_id).values_list("key", "pk")
-        judge = Judge(dict(channels), self.received_at + FUTURE_TOLERANCE, self.months)
+        found = Channel.objects.filter(site_id=self.site_id).values_list("key", "pk")
+        channels: dict[str | None, str] = {key: str(pk) for key, pk in found}
+        judge = Judge(channels, self.received_at + FUTURE_TOLERANCE, self.months)
         with connection.cursor() as cursor:
             cursor.execute(_STAGING_TABLE)
             with cursor.copy("COPY ingest_staged FROM STDIN") as copy:
@@ -179,8 +187,6 @@ class Staging:
                     self.skipped += columns.skipped
                     if refused is not None:
                         refused.writelines(_kept(batch_id, row) for row in judged.refused)
-            if self.staged:
-                cursor.execute("ANALYZE ingest_staged")
 
 
 def keep_refused(refused: IO[bytes]) -> None:
@@ -209,7 +215,7 @@ def _escaped(text: str) -> str:
 _STAGING_TABLE = """
 DROP TABLE IF EXISTS pg_temp.ingest_staged;
 CREATE TEMPORARY TABLE ingest_staged (
-  row bigint, channel_id bigint, at timestamptz, value numeric(24, 9)
+  row bigint, channel_id bigint, us bigint, value numeric(24, 9)
 ) ON COMMIT DROP
 """
 _REFUSED_COPY = """

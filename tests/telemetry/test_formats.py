@@ -2,6 +2,7 @@
 Bytes to rows: what each format makes of well-formed, odd and damaged text.
 """
 
+import csv
 import datetime as dt
 import gzip
 import io
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telemetry import formats
@@ -139,6 +140,25 @@ def test_quotes_that_never_end_do_not_swallow_the_rest():
     assert len(rows_of("line", text)) == 401
 
 
+_PARTS = ["a", "a,point=b", "a,channel=c.d", "", "v=1", "value=2i", "v=t", "v=1,w=2",
+          "v=x", "v=", "v=0.12345678901", "=1", "v=1=2", "v=1,b", " ", "1",
+          "17356896000", "-5", "x"]  # fmt: skip
+
+
+@given(st.lists(st.lists(st.sampled_from(_PARTS), min_size=2, max_size=4).map(" ".join)))
+@example(["a v=1 1", "b value=2 2"])
+@example(["a v=1 1", "b value=2"])
+@example(["a v=1", "1 b value=2 2"])
+def test_lines_are_cut_quickly_only_where_that_says_the_same(some: list[str]):
+    text = "\n".join(some)
+
+    # A comment makes the reader look at each line.
+    slowly = f"#\n{text}"
+
+    assert rows_of("line", text) == [(n - 1, *row) for n, *row in rows_of("line", slowly)]
+    assert refused_of("line", text) == [(n - 1, why) for n, why in refused_of("line", slowly)]
+
+
 def test_json_lines_are_rows_each_for_itself():
     good = '{"channel": "a", "at": "2025-01-01T00:00Z", "value": 1.50}'
     text = f'\ufeff{good}\r\n\n[1]\n{{"channel": "a"\n{good} {good}\n{good[:-1]}, "x": [{{}}]}}'
@@ -196,6 +216,32 @@ def test_csv_keeps_its_order_of_columns_and_its_short_rows():
     text = 'value,x,at,channel\r\n1,,2025-01-01T00:00Z,"a\n,b"\r\n\r\n2\r\n'
 
     assert rows_of("csv", text) == [(1, "a\n,b", AT, "1"), (2, None, None, "2")]
+
+
+@given(
+    st.text(st.sampled_from('a,"\r\n ')),
+    st.sampled_from(["channel,at,value", 'x,value,"channel",at,y']),
+    st.sampled_from(["\n", "\r\n"]),
+)
+@example("1,2,3\n\n4,5,6", "channel,at,value", "\n")
+@example("1,2,3,4\n5,6\n", "channel,at,value", "\n")
+@example("1,2,3\n4,5,6\n", "channel,at,value", "\n")
+def test_csv_is_cut_quickly_only_where_that_says_the_same(text: str, header: str, end: str):
+    body = f"{header}{end}{text}"
+    reader = filter(None, csv.reader(io.StringIO(body, newline="")))
+    names = next(reader)
+    places = [names.index(name) for name in formats.FIELDS]
+    expected = [tuple(row[n] if n < len(row) else None for n in places) for row in reader]
+
+    found = [
+        row
+        for columns in columns_of("csv", body)
+        for row in zip(columns.channels, columns.ats, columns.values, strict=True)
+    ]
+
+    assert found == expected
+    numbers = [number for columns in columns_of("csv", body) for number in columns.numbers]
+    assert numbers == list(range(1, len(expected) + 1))
 
 
 BODY = b"channel,at,value\n" * 20_000
