@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import BinaryIO
 
-from telemetry.domain.readings import instant_of_count
+from telemetry.domain.readings import all_plain, instant_of_count
 from telemetry.formats import lines
 from telemetry.formats.frame import Columns, Delivery, Format, NotReadable, Refused
 
@@ -50,8 +50,6 @@ _TRUTH = {
     **dict.fromkeys(("t", "T", "true", "True", "TRUE"), "1"),
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), "0"),
 }
-_ODD = re.compile(r'["\\#\r]')
-_FINE = re.compile(r"\.[0-9]{10}|[0-9][eE][-0-9]")
 _FLOAT = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]{1,3})?")
 _NANO = Decimal("1E-9")
 
@@ -123,7 +121,8 @@ class _Reader:
         if len(self._names) > 100_000:
             self._names.clear()
         text = piece.removesuffix("\n")
-        quick = None if self._open or _ODD.search(text) else self._quickly(text)
+        odd = self._open or any(sign in text for sign in '"\\#\r')
+        quick = None if odd else self._quickly(text)
         if quick is not None:
             return quick
         for line in text.split("\n"):
@@ -132,9 +131,6 @@ class _Reader:
                 self._quoted(line)
             elif not self._simple(line):
                 self._careful(line, self._number)
-        # A float is binary and its text can be longer than what is stored.
-        if _FINE.search(piece):
-            self._values = [_rounded(value) for value in self._values]
         return self._taken()
 
     def _quickly(self, text: str) -> Columns | None:
@@ -159,12 +155,9 @@ class _Reader:
             name if key == "value" else f"{name}.{key}"
             for name, key in zip(names, keys, strict=True)
         ]
-        values = [value if value[-1].isdigit() else _figure(value) for value in cells[1::3]]
-        if _FINE.search(text):
-            values = [*map(_rounded, values)]
         numbers = range(self._number + 1, self._number + 1 + len(fields))
         self._number += len(fields)
-        return Columns(numbers, channels, parts[2::4], values, (), self._instant)
+        return Columns(numbers, channels, parts[2::4], _figures(cells[1::3]), (), self._instant)
 
     def rest(self) -> Columns:
         """
@@ -176,7 +169,12 @@ class _Reader:
 
     def _taken(self) -> Columns:
         taken = Columns(
-            self._numbers, self._channels, self._ats, self._values, self._refused, self._instant
+            self._numbers,
+            self._channels,
+            self._ats,
+            _figures(self._values),
+            self._refused,
+            self._instant,
         )
         self._forget()
         return taken
@@ -239,28 +237,29 @@ class _Reader:
         self._numbers.append(number)
         self._channels.append(name if key == "value" else f"{name}.{key}")
         self._ats.append(stamp)
-        self._values.append(value if value[-1].isdigit() else _figure(value))
+        self._values.append(value)
+
+
+def _figures(texts: list[str]) -> list[str]:
+    return texts if all_plain(texts) else [*map(_figure, texts)]
 
 
 def _figure(text: str) -> str:
     """
-    Return a whole number or truth value as plain figure, anything else as it is.
+    Return a whole number, a truth value or a float as plain figure, anything else as it is. A
+    float is binary, so its text can have more than the nine decimals that are stored.
     """
     whole = _WHOLE.fullmatch(text)
-    return whole[1] or whole[2] if whole else _TRUTH.get(text, text)
-
-
-def _rounded(text: str) -> str:
-    """
-    Return a float with more than nine decimals rounded to nine, anything else as it is.
-    """
+    if whole:
+        return whole[1] or whole[2]
     if not _FLOAT.fullmatch(text):
-        return text
+        return _TRUTH.get(text, text)
     try:
-        rounded = Decimal(text).quantize(_NANO)
+        value = Decimal(text)
+        rounded = value.quantize(_NANO)
     except InvalidOperation:
         return text
-    return text if rounded == Decimal(text) else f"{rounded:f}"
+    return text if rounded == value else f"{rounded:f}"
 
 
 FORMAT = Format(
