@@ -12,7 +12,6 @@ from decimal import Decimal, InvalidOperation
 # What numeric(24, 9) holds without rounding: a meter's figure is kept as it was sent.
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _ALL_PLAIN = re.compile(rf"(?:{_PLAIN.pattern}\n)*+", re.ASCII)
-_LIMIT = Decimal("1E15")
 
 
 def all_plain(texts: Sequence[str | None]) -> bool:
@@ -40,7 +39,8 @@ def plain_value(text: str) -> str | None:
         value = Decimal(text.strip())
     except InvalidOperation:
         return None
-    if not value.is_finite() or abs(value) >= _LIMIT or (value and value.adjusted() < -9):
+    # Looked at by its exponent: arithmetic on 1E999999999 overflows, its text fills the memory.
+    if not value.is_finite() or (value and not -9 <= value.adjusted() < 15):
         return None
     shown = f"{value.normalize():f}"
     return shown if _PLAIN.fullmatch(shown) else None

@@ -64,6 +64,7 @@ def test_well_formed_rows_are_the_same_at_once_and_one_by_one(rows: list[tuple[s
 
 @given(st.lists(good_rows | odd_rows))
 @example([("a.energy", "2026-01-01T00:00Z", "1\n2"), ("a.energy", "2026-01-01T00:00Z", "1")])
+@example([("a.energy", "2026-01-01T00:00Z", "1e999999999")])
 @example([("a.energy", "2026-01-01T00:00Z", "1"), ("a.energy", "2026-01-01T00:00Z", None)])
 def test_every_row_is_judged_as_if_it_were_alone(
     rows: list[tuple[str | None, str | None, str | None]],
