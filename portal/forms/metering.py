@@ -235,8 +235,8 @@ class MeterFields(RegisterFields):
         choices=[("", _("Not stated")), ("1", "1"), ("2", "2"), ("3", "3")],
     )  # fmt: skip
     dt_min_k = forms.DecimalField(
-        label=_("Smallest difference ΔΘmin, K"), required=False, max_digits=4, decimal_places=1,
-        min_value=Decimal("0.1"),
+        label=_("Smallest temperature difference, K"), required=False, max_digits=4,
+        decimal_places=1, min_value=Decimal("0.1"),
     )  # fmt: skip
     qp_m3h = forms.DecimalField(
         label=_("Nominal flow qp, m³/h"), required=False, max_digits=9, decimal_places=3,

@@ -159,7 +159,8 @@ def place_meter(request: PortalRequest, pk: int) -> HttpResponseBase:
     exchanges = point.serial is not None
     # A time in the form is that of the site; one the clock change makes doubtful is refused.
     with timezone.override(ZoneInfo(point.site.timezone)):
-        form = (ExchangeMeter if exchanges else InstallMeter)(_data(request))
+        kind = ExchangeMeter if exchanges else InstallMeter
+        form = kind(_data(request), initial=_like_present(request, point))
         valid = form.is_valid()
         write = operations.exchange_meter if exchanges else operations.install_meter
         if valid and _try(
@@ -180,6 +181,21 @@ def place_meter(request: PortalRequest, pk: int) -> HttpResponseBase:
             crumbs=_crumbs(point.site, point),
             hint=gettext("Times are those of the site, %s.") % point.site.timezone,
         )  # fmt: skip
+
+
+# What a new meter usually has in common with the one it replaces.
+_ALIKE = (
+    "make", "kind", "unit", "multiplier", "digits", "resolution", "max_power_kw", "flow_sensor",
+    "fluid", "accuracy_class", "dt_min_k", "qp_m3h", "qi_m3h",
+)  # fmt: skip
+
+
+def _like_present(request: PortalRequest, point: Any) -> dict[str, Any]:
+    if point.serial is None:
+        return {"unit": "kWh"}
+    stays = queries.meters_at(viewer=request.viewer, point_id=point.pk, today=timezone.localdate())
+    present = next(stay.meter for stay in stays if stay.meter.serial == point.serial)
+    return {name: getattr(present, name) for name in _ALIKE}
 
 
 @for_action(Action.MANAGE_METERING)
@@ -233,15 +249,17 @@ def checks(request: PortalRequest, pk: int) -> HttpResponseBase:
     if request.GET.get("format") == "csv":
         return csv_answer(days, _check_columns(), filename=f"{point.code}-checks.csv")
     days.reverse()
-    known = [day for day in days if day.check]
+    known = [day.check for day in days if day.check]
+    judged = [check for check in known if check.verdict != "too_few"]
     balance = queries.heat_balance(
         viewer=request.viewer, site_id=point.site_id, first=first, end=today
     )
     context = {
         "point": point,
-        "days": known,
+        "days": days,
         "reason": days[0].reason if days and not known else None,
-        "failed": sum(day.check.verdict == "fail" for day in known if day.check),
+        "judged": bool(judged),
+        "failed": sum(check.verdict == "fail" for check in judged),
         "balance": balance[::-1],
         "unbalanced": sum(day.verdict == "fail" for day in balance),
     }

@@ -45,6 +45,8 @@ class NoCheck(enum.StrEnum):
     SENSOR = "sensor"
     # In what unit the meter counts volume is not described.
     REGISTER = "register"
+    # Nothing was sent.
+    SILENT = "silent"
     # The coefficient of water does not hold for glycol.
     FLUID = "fluid"
 
@@ -138,10 +140,12 @@ def _day(
         return DayCheck(day, None, NoCheck.FLUID)
     sizes = {"energy": _size(meter, "energy")}
     sizes |= {r.quantity: _size(r, r.quantity) for r in meter.registers.all()}
-    steps = _steps(frame, period, sizes, str(channels["flow"].unit) if "flow" in channels else "")
-    computed = _computed(steps, FlowSensor(meter.flow_sensor))
     if not _described(set(frame.columns), sizes):
         return DayCheck(day, None, NoCheck.REGISTER)
+    steps = _steps(frame, period, sizes, str(channels["flow"].unit) if "flow" in channels else "")
+    if steps.empty:
+        return DayCheck(day, None, NoCheck.SILENT)
+    computed = _computed(steps, FlowSensor(meter.flow_sensor))
     return DayCheck(
         day,
         heat.cross_check(

@@ -1,6 +1,7 @@
 import datetime as dt
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -17,7 +18,13 @@ from telemetry.models import (
     MeterRegister,
 )
 from tests import factories
-from tests.factories_telemetry import LATER, make_heat_channel
+from tests.factories_telemetry import (
+    LATER,
+    add_channel,
+    csv_of,
+    ingest_csv,
+    make_heat_channel,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +67,7 @@ def test_a_point_its_channel_and_its_meter_are_set_up_by_hand(client: Client):
     assert stay.meter.calibration_due == dt.date(2032, 12, 31)
     assert "7 digits in steps of 0.001 MWh" in page
     assert "31 December 2032" in page
-    assert "class 2, ΔΘmin 3 K, qp 6 m³/h" in page
+    assert "class 2, from 3 K, nominal flow 6 m³/h" in page
 
 
 def test_a_meter_is_exchanged_with_both_dials_and_an_estimated_gap(client: Client):
@@ -72,6 +79,8 @@ def test_a_meter_is_exchanged_with_both_dials_and_an_estimated_gap(client: Clien
         "back_at": "2026-06-01T11:30", "first_register": "0",
     }  # fmt: skip
 
+    prefilled = client.get(address).context["form"]["unit"].value()
+    assert prefilled == "kWh"
     backwards = client.post(address, {**given, "back_at": "2026-06-01T09:00"})
     assert backwards.status_code == 422
     assert "before the old one is out" in backwards.content.decode()
@@ -222,3 +231,32 @@ def test_the_checks_page_says_what_is_lacking(client: Client):
     page = client.get(f"/ops/points/{channel.point_id}/checks/").content.decode()
 
     assert "both temperatures (or E8 and E9) have to be sent" in page
+    assert "The register cannot be checked" in page
+
+
+def test_the_checks_page_lists_days_and_leaves_silent_ones_open(client: Client):
+    energy = make_heat_channel()
+    Meter.objects.update(flow_sensor="outlet", resolution=Decimal("0.001"))
+    quantities = (Channel.Quantity.FLOW, Channel.Quantity.SUPPLY, Channel.Quantity.RETURN)
+    flow, supply, back = (add_channel(point=energy.point, quantity=q) for q in quantities)
+    Channel.objects.filter(pk=flow.pk).update(unit="m3/h")
+    zone = ZoneInfo("Europe/Berlin")
+    today = dt.datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = (today - dt.timedelta(days=2)).astimezone(dt.UTC)
+    rows = [
+        (channel.key, (begin + n * dt.timedelta(hours=1)).isoformat(), str(value))
+        for n in range(26)
+        for channel, value in ((energy, 1000 + n * 30), (flow, 1.2), (supply, 60), (back, 40))
+    ]
+    ingest_csv(site=energy.site, body=csv_of(rows))
+    _sign_in(client, energy.site)
+
+    answer = client.get(f"/ops/points/{energy.point_id}/checks/")
+    csv = client.get(f"/ops/points/{energy.point_id}/checks/?format=csv")
+
+    assert answer.context["failed"] == 1
+    assert "1 day does not fit" in answer.content.decode()
+    lines = b"".join(csv).decode().splitlines()
+    assert len(lines) == 32
+    assert lines[-3].endswith(",silent")
+    assert lines[-2].endswith(",fail")
