@@ -22,6 +22,10 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.roll_up_dirty",
         "schedule": 30.0,
     },
+    "import files left over": {
+        "task": "telemetry.tasks.import_left_uploads",
+        "schedule": 300.0,
+    },
     "resume stalled billing runs": {
         "task": "billing.tasks.resume_stalled_runs",
         "schedule": 15.0,

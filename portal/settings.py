@@ -197,6 +197,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "telemetry.tasks.import_*": {"queue": "ingest"},
     "telemetry.tasks.*": {"queue": "rollup"},
     "billing.tasks.render_*": {"queue": "documents"},
     "billing.tasks.*": {"queue": "billing"},

@@ -3,14 +3,19 @@ Work that runs beside the web process: rollups, partitions ahead of time.
 """
 
 import datetime as dt
-from typing import Any
+import tempfile
+from collections.abc import Callable
+from typing import IO, Any
 
 import structlog
 from celery import shared_task
+from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
-from telemetry import operations, queries
+from telemetry import formats, operations, queries
+from telemetry.models import IngestBatch
 
 logger = structlog.get_logger(__name__)
 
@@ -45,3 +50,77 @@ def create_partitions_ahead(**kwargs: Any) -> None:
         for _ in range(3):
             cursor.execute("SELECT telemetry_ensure_partition(%s)", [month])
             month = (month + dt.timedelta(days=32)).replace(day=1)
+
+
+# A message to the workers that was not heard by then is sent again; two do no harm.
+_UNHEARD = dt.timedelta(minutes=15)
+_UPLOADS_KEPT = dt.timedelta(days=7)
+
+
+def progress_key(upload_id: int) -> str:
+    """
+    Return under which key the cache holds how far an import is, in per cent.
+    """
+    return f"import:{upload_id}"
+
+
+class _Watched:
+    """
+    A stream that tells how much of it was read, in per cent, when that changes.
+    """
+
+    def __init__(self, stream: IO[bytes], size: int, tell: Callable[[int], None]) -> None:
+        self._stream, self._size, self._tell = stream, max(1, size), tell
+        self._read = self._told = 0
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._read += len(data)
+        share = min(100, 100 * self._read // self._size)
+        if share != self._told:
+            self._told = share
+            self._tell(share)
+        return data
+
+
+@shared_task
+def import_upload(*, upload_id: int, **kwargs: Any) -> None:
+    """
+    Import a file that a person sent; a second delivery of the message finds nothing to do.
+    """
+    upload = operations.upload_to_import(upload_id=upload_id)
+    if upload is None or upload.mapping is None:
+        return
+
+    def tell(share: int) -> None:
+        cache.set(progress_key(upload_id), share, timeout=3600)
+
+    with tempfile.TemporaryFile() as file:
+        operations.copy_upload(upload_id=upload_id, to=file)
+        try:
+            stream = formats.inflated(
+                _Watched(file, upload.size, tell),
+                encoding=formats.encoding_of_file(upload.name),
+                max_bytes=settings.INGEST_MAX_INFLATED_BYTES,
+            )
+            result = operations.ingest(
+                site_id=upload.site_id, stream=stream, format="csv", name=upload.name,
+                source=IngestBatch.Source.FILE, received_at=timezone.now(), by_id=upload.by_id,
+                options={"mapping": upload.mapping.code},
+            )  # fmt: skip
+        except (formats.NotReadable, formats.TooLarge) as problem:
+            operations.fail_upload(upload_id=upload_id, problem=str(problem))
+            return
+    operations.finish_upload(upload_id=upload_id, batch_id=result.batch_id)
+    logger.info("file imported", upload_id=upload_id, batch_id=result.batch_id)
+
+
+@shared_task
+def import_left_uploads(**kwargs: Any) -> None:
+    """
+    Take up imports whose message got lost, and drop files that nobody imported.
+    """
+    now = timezone.now()
+    for upload_id in queries.uploads_left_queued(queued_before=now - _UNHEARD):
+        import_upload.delay(upload_id=upload_id)
+    operations.drop_old_uploads(made_before=now - _UPLOADS_KEPT)

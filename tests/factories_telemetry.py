@@ -10,7 +10,7 @@ from decimal import Decimal
 from sites.domain import Period
 from sites.models import HostingService, Site
 from telemetry import operations
-from telemetry.models import Channel, IngestBatch, Installation, Meter, MeteringPoint
+from telemetry.models import Channel, IngestBatch, Installation, Meter, MeteringPoint, Upload
 from tests import factories
 
 FOREVER = (dt.datetime(2015, 1, 1, tzinfo=dt.UTC), None)
@@ -53,6 +53,24 @@ def make_plain_channel(site: Site, key: str, unit: str) -> Channel:
         site=site, point=point, quantity=Channel.Quantity.POWER, kind=Channel.Kind.GAUGE,
         key=key, unit=unit,
     )  # fmt: skip
+
+
+def make_upload(
+    site: Site, body: bytes = b"time,energy\n2024-01-01,5\n", name: str = "meters.csv"
+) -> Upload:
+    """
+    Keep a file for a site, and a mapping by which it can be read.
+    """
+    operations.save_mapping(
+        operator_id=site.operator_id, code="meters", name="Meters", at=LATER, by_id=None,
+        spec={
+            "time": {"columns": ["time"], "zone": "UTC"},
+            "values": [{"column": "energy", "channel": "heat.energy"}],
+        },
+    )  # fmt: skip
+    return operations.add_upload(
+        site_id=site.pk, name=name, pieces=iter([body]), at=LATER, by_id=None
+    )
 
 
 def csv_of(rows: Iterable[tuple[str, str, str]]) -> bytes:

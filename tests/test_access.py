@@ -5,16 +5,17 @@ Every route against every audience, in one table; a route that is missing here f
 import json
 
 import pytest
+from django.db.models import Model
 from django.test import Client
 from django.urls import get_resolver
 
 from billing import operations
 from billing.models import BillingRun, Invoice
 from sites.models import Invitation, Membership, Stakeholder
-from telemetry.models import Meter, MeteringPoint
+from telemetry.models import ColumnMapping, IngestBatch, Meter, MeteringPoint, Upload
 from tests import factories
 from tests.factories_billing import JANUARY, make_contract, meter_january
-from tests.factories_telemetry import LATER, make_heat_channel
+from tests.factories_telemetry import LATER, make_heat_channel, make_upload
 
 AUDIENCES = ["operator", "other operator", "partner", "neighbour", "tenant", "stranger"]
 
@@ -84,6 +85,13 @@ ACCESS = {
     "ops/billing/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/billing/<int:pk>/cancel/": (405, 405, 404, 404, 404, 302),
     "ops/billing/<int:pk>/resume/": (405, 405, 404, 404, 404, 302),
+    "ops/imports/": (200, 200, 404, 404, 404, 302),
+    "ops/imports/new/": (200, 200, 404, 404, 404, 302),
+    "ops/imports/files/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/imports/batches/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/imports/batches/<int:pk>/replay/": (405, 405, 404, 404, 404, 302),
+    "ops/imports/mappings/": (200, 200, 404, 404, 404, 302),
+    "ops/imports/mappings/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "hosting/": (404, 404, 404, 404, 200, 302),
     "hosting/uptime/": (404, 404, 404, 404, 200, 302),
     "hosting/energy/": (404, 404, 404, 404, 200, 302),
@@ -119,9 +127,15 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
     filled = filled.replace("points/<int:pk>", f"points/{MeteringPoint.objects.get().pk}")
     filled = filled.replace("meters/<int:pk>", f"meters/{Meter.objects.get().pk}")
+    for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
+        filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
     filled = filled.replace("bills/<int:pk>", f"bills/{invoice.pk}")
     assert "<" not in filled, f"say in _address what stands for {route}"
     return f"/{filled}"
+
+
+def _first(model: type[Model]) -> int:
+    return int(model._base_manager.earliest("pk").pk)
 
 
 def _world() -> tuple[dict[str, Stakeholder], Invoice]:
@@ -137,6 +151,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     operations.start_run(
         operator_id=site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )
+    make_upload(site)
     factories.make_user(stakeholder=contract.customer)
     factories.make_invitation(stakeholder=contract.customer, token=INVITED)
     return {

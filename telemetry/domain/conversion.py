@@ -51,6 +51,7 @@ _ALSO_WRITTEN = {
     "F": "°F", "degF": "°F", "deg F": "°F",
     "m3": "m³", "m^3": "m³", "m3/h": "m³/h", "m^3/h": "m³/h", "m3/s": "m³/s",
     "L": "l", "litre": "l", "L/h": "l/h", "L/min": "l/min", "L/s": "l/s",
+    "w": "W", "c": "°C", "m3xC": "m3C",
     "KWH": "kWh", "kwh": "kWh", "KWh": "kWh", "Kwh": "kWh", "MWH": "MWh", "WH": "Wh", "wh": "Wh",
     "KW": "kW", "kw": "kW", "Watt": "W", "Watts": "W", "watts": "W",
 }  # fmt: skip

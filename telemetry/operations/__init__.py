@@ -18,8 +18,19 @@ from telemetry.operations.metering import (
     install_meter,
 )
 from telemetry.operations.rollups import roll_up_channel
+from telemetry.operations.uploads import (
+    CHUNK,
+    add_upload,
+    copy_upload,
+    drop_old_uploads,
+    fail_upload,
+    finish_upload,
+    queue_upload,
+    upload_to_import,
+)
 
 __all__ = [
+    "CHUNK",
     "FactorRow",
     "FactorsOverlap",
     "IngestResult",
@@ -28,17 +39,24 @@ __all__ = [
     "add_channel",
     "add_metering_point",
     "add_register",
+    "add_upload",
     "agree_losses",
+    "copy_upload",
     "create_gateway",
+    "drop_old_uploads",
     "due_by_rule",
     "exchange_meter",
+    "fail_upload",
+    "finish_upload",
     "gateway_of_token",
     "ingest",
     "install_meter",
     "load_calibration_rules",
     "load_emission_factors",
+    "queue_upload",
     "record_verification",
     "replay_rejected",
     "roll_up_channel",
     "save_mapping",
+    "upload_to_import",
 ]

@@ -1,15 +1,15 @@
 """
-Reads of column mappings, uploads and batches.
+Reads of column mappings and of what they are checked against.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
 from sites.access import Viewer
 from telemetry.models import Channel, ColumnMapping, Installation
-
-__all__ = ["mapping_spec", "mappings", "units_of_channels"]
 
 
 def mapping_spec(*, site_id: int, code: str) -> Any:
@@ -47,8 +47,11 @@ def units_of_channels(*, site_id: int) -> dict[str, list[str]]:
     return units
 
 
-def mappings(*, viewer: Viewer) -> Any:
+def mappings(*, viewer: Viewer, search: str = "") -> QuerySet[ColumnMapping]:
     """
-    Return the column mappings the viewer may see.
+    Return the column mappings the viewer may see, by name.
     """
-    return ColumnMapping.objects.visible_to(viewer).select_related("changed_by")
+    rows = ColumnMapping.objects.visible_to(viewer).select_related("changed_by").order_by("name")
+    if search:
+        rows = rows.filter(Q(name__icontains=search) | Q(code__icontains=search))
+    return rows
