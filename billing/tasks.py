@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from celery import shared_task
+from django.core.mail import send_mail
 from django.utils import timezone
 
 from billing import operations, queries
@@ -62,3 +63,40 @@ def render_missing_documents(**kwargs: Any) -> None:
     """
     for invoice_id in queries.invoices_without_document(limit=200):
         render_document.delay(invoice_id=invoice_id)
+
+
+@shared_task
+def end_pilots(**kwargs: Any) -> None:
+    """
+    End the pilots whose last day has passed.
+    """
+    now = timezone.now()
+    operations.end_pilots(today=now.date(), at=now)
+
+
+@shared_task
+def send_reminders(**kwargs: Any) -> None:
+    """
+    Make the reminders that are due, and e-mail those that were not sent yet.
+    """
+    for operator_id in queries.operators_that_remind():
+        operations.make_reminders(operator_id=operator_id, at=timezone.now())
+    for reminder_id in queries.reminders_to_send(limit=200):
+        send_reminder.delay(reminder_id=reminder_id)
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=60, max_retries=5)
+def send_reminder(*, reminder_id: int, **kwargs: Any) -> None:
+    """
+    E-mail one reminder. It is marked first: twice reminded is worse than once not, and what was
+    not sent shows on the page.
+    """
+    reminder = operations.reminder_to_send(reminder_id=reminder_id, at=timezone.now())
+    if reminder is None or not reminder.invoice.customer.email:
+        return
+    send_mail(
+        f"{reminder.invoice.operator.name}: {reminder.invoice.number}",
+        reminder.text,
+        None,
+        [reminder.invoice.customer.email],
+    )

@@ -34,6 +34,18 @@ app.conf.beat_schedule = {
         "task": "billing.tasks.render_missing_documents",
         "schedule": 30.0,
     },
+    "carry messages to other systems": {
+        "task": "sites.tasks.deliver_messages",
+        "schedule": 15.0,
+    },
+    "end pilots that are over": {
+        "task": "billing.tasks.end_pilots",
+        "schedule": 6 * 3600.0,
+    },
+    "remind of what is overdue": {
+        "task": "billing.tasks.send_reminders",
+        "schedule": 3600.0,
+    },
     "send waiting invitations": {
         "task": "portal.tasks.send_waiting_invitations",
         "schedule": 300.0,

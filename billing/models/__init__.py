@@ -10,22 +10,42 @@ from billing.models.invoices import (
 )
 from billing.models.prices import Baseline, IndexValue, MonthlyFigure, PriceIndex
 from billing.models.runs import BillingPeriod, BillingRun, RunItem
+from billing.models.settlement import (
+    Allocation,
+    BankEntry,
+    Debit,
+    DebitFile,
+    Dispute,
+    DisputeNote,
+    DunningLevel,
+    Mandate,
+    Reminder,
+)
 
 __all__ = [
+    "Allocation",
+    "BankEntry",
     "Baseline",
     "BilledInterval",
     "BillingPeriod",
     "BillingRun",
     "Contract",
+    "Debit",
+    "DebitFile",
+    "Dispute",
+    "DisputeNote",
+    "DunningLevel",
     "IndexValue",
     "Invoice",
     "InvoiceDocument",
     "InvoiceLine",
     "InvoiceVat",
     "LineEvidence",
+    "Mandate",
     "MonthlyFigure",
     "NumberSeries",
     "PriceIndex",
+    "Reminder",
     "RunItem",
     "Terms",
 ]

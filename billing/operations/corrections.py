@@ -54,6 +54,13 @@ def correct_invoice(*, invoice_id: int, reason: str, at: dt.datetime, by_id: int
     :raises TooFarBack: if more is owed for a period beyond the contract's limit
     :raises queries.Incomplete: if readings are missing now
     """
+    return correct_within(invoice_id=invoice_id, reason=reason, at=at, by_id=by_id)
+
+
+def correct_within(*, invoice_id: int, reason: str, at: dt.datetime, by_id: int | None) -> Invoice:
+    """
+    Do as `correct_invoice` within the caller's transaction.
+    """
     contract, first = _locked(invoice_id)
     standing = list(
         queries.live_lines(contract_id=contract.pk, period_id=first.period_id).select_related(

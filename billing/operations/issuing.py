@@ -10,7 +10,7 @@ import zoneinfo
 
 from billing import queries
 from billing.models import Contract, Invoice, NumberSeries
-from sites.operations import record
+from sites.operations import announce, record
 
 _PREFIXES = {
     Invoice.Type.INVOICE: "INV",
@@ -45,6 +45,12 @@ def issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | No
     invoice.save()
     series.last_hash = invoice.document_hash
     series.save(update_fields=["last_number", "last_hash"])
+    announce(
+        operator_id=contract.operator_id, event="invoice.issued", subject=invoice.number, at=at,
+        payload={"type": kind.value, "customer": contract.customer_id,
+                 "contract": contract.reference, "gross": str(invoice.gross),
+                 "currency": invoice.currency},
+    )  # fmt: skip
     record(
         at=at, by_id=by_id, operator_id=contract.operator_id, action=f"{kind.label} issued".lower(),
         subject=invoice.number,

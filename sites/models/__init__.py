@@ -1,4 +1,5 @@
 from sites.models.audit import AuditEntry
+from sites.models.hooks import Webhook, WebhookMessage
 from sites.models.parties import Invitation, Membership, Stakeholder, User
 from sites.models.places import DeliveryPoint, HostingService, Site
 
@@ -11,4 +12,6 @@ __all__ = [
     "Site",
     "Stakeholder",
     "User",
+    "Webhook",
+    "WebhookMessage",
 ]

@@ -1,5 +1,15 @@
 from sites.operations.accounts import UnknownTimezone, set_password, set_preferences
 from sites.operations.audit import record
+from sites.operations.hooks import (
+    ATTEMPTS,
+    DueMessage,
+    add_webhook,
+    announce,
+    end_webhook,
+    next_message,
+    note_answer,
+    send_again,
+)
 from sites.operations.parties import create_member, create_stakeholder
 from sites.operations.people import (
     AlreadyMember,
@@ -25,7 +35,9 @@ from sites.operations.people import (
 from sites.operations.places import add_delivery_point, add_hosting_service, create_site
 
 __all__ = [
+    "ATTEMPTS",
     "AlreadyMember",
+    "DueMessage",
     "InvitationExpired",
     "InvitationRefused",
     "InvitationUnknown",
@@ -39,17 +51,23 @@ __all__ = [
     "accept_as_new_person",
     "add_delivery_point",
     "add_hosting_service",
+    "add_webhook",
+    "announce",
     "change_role",
     "create_member",
     "create_site",
     "create_stakeholder",
     "end_membership",
+    "end_webhook",
     "invitation_of_token",
     "invitation_to_send",
     "invite",
     "mark_invitation_sent",
+    "next_message",
+    "note_answer",
     "open_invitation",
     "record",
+    "send_again",
     "set_password",
     "set_preferences",
     "withdraw_invitation",

@@ -1,0 +1,3 @@
+"""
+Files that banks write and read.
+"""
