@@ -10,9 +10,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions, permissions, status
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from telemetry import formats, operations
@@ -33,6 +35,18 @@ class LengthRequired(exceptions.APIException):
 class NotSupported(exceptions.APIException):
     status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
     default_code = "unsupported media type"
+
+
+class Unavailable(exceptions.APIException):
+    """
+    The database is away: nothing is wrong with the request, so its sender keeps it.
+    """
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The readings cannot be stored now. Send them again."
+    default_code = "unavailable"
+    # Seconds, for Retry-After.
+    wait = 5
 
 
 class GatewayAuthentication(authentication.BaseAuthentication):
@@ -74,6 +88,23 @@ class IsGateway(permissions.BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.auth is not None
+
+
+class GatewayView(APIView):
+    """
+    What gateways call.
+    """
+
+    authentication_classes = [GatewayAuthentication]
+    permission_classes = [IsGateway]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """
+        Answer 503 while the database is away, so that the sender tries again.
+        """
+        away = isinstance(exc, OperationalError | InterfaceError)
+        response: Response = super().handle_exception(Unavailable() if away else exc)
+        return response
 
 
 def _password(credentials: str) -> str:

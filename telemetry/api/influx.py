@@ -5,27 +5,23 @@ The writing half of InfluxDB's interface, so that what can send to InfluxDB can 
 from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from telemetry import operations, queries
-from telemetry.api.gateways import GatewayAuthentication, IsGateway
+from telemetry.api.gateways import GatewayView
 from telemetry.api.ingest import take_in
 
 _CODES = {400: "invalid", 401: "unauthorized", 405: "method not allowed"}
 _NAMED = 20
 
 
-class Write(APIView):
+class Write(GatewayView):
     """
     Line protocol of InfluxDB 2. The gateway decides the site, so organisation and bucket are
     not looked at; nor is the Content-Type, which curl gets wrong.
     """
-
-    authentication_classes = [GatewayAuthentication]
-    permission_classes = [IsGateway]
 
     @extend_schema(
         request={"text/plain": str},
@@ -55,11 +51,11 @@ class Write(APIView):
         Answer as InfluxDB does: a code and a message.
         """
         response: Response = super().handle_exception(exc)
-        detail = getattr(exc, "detail", None)
-        code = _CODES.get(response.status_code) or str(getattr(exc, "default_code", "invalid"))
-        answer = self._answer(str(detail or exc), code=code, status=response.status_code)
-        if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-            answer["WWW-Authenticate"] = response["WWW-Authenticate"]
+        code = _CODES.get(response.status_code) or str(getattr(exc, "default_code", "unavailable"))
+        answer = self._answer(str(response.data["detail"]), code=code, status=response.status_code)
+        for name in ("WWW-Authenticate", "Retry-After"):
+            if name in response:
+                answer[name] = response[name]
         return answer
 
     def _answer(self, message: str, *, code: str, status: int) -> Response:

@@ -12,12 +12,10 @@ from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from telemetry import formats, operations, queries
 from telemetry.api.gateways import (
-    GatewayAuthentication,
-    IsGateway,
+    GatewayView,
     NotSupported,
     TooLarge,
     body_of,
@@ -67,13 +65,10 @@ def take_in(request: Request, *, format: str) -> operations.IngestResult:
         raise exceptions.ParseError(str(problem)) from None
 
 
-class Readings(APIView):
+class Readings(GatewayView):
     """
     Readings of one gateway's site. Sending a batch again is safe.
     """
-
-    authentication_classes = [GatewayAuthentication]
-    permission_classes = [IsGateway]
 
     @extend_schema(
         request=_BODIES,
