@@ -5,7 +5,7 @@ BIN := .venv/bin
 export DEBUG ?= 1
 export LOG_FORMAT ?= console
 
-.PHONY: demo bench test lint run stop lock
+.PHONY: demo bench fuzz test lint run stop lock
 
 # The demo portfolio from real readings; SERVE=0 loads it and stops after the summary.
 demo: .venv/runtime.stamp
@@ -34,6 +34,10 @@ lint: .venv/dev.stamp
 
 test: lint
 	$(BIN)/python -m pytest -n auto -q
+
+# Damaged and odd deliveries to every format, for two and a half minutes.
+fuzz: .venv/dev.stamp
+	FUZZ_SECONDS=150 $(BIN)/python -m pytest -q -p no:randomly tests/telemetry/test_fuzz.py
 
 # Speed against bare PostgreSQL as JSON; QUICK=1 for a small run.
 bench: .venv/dev.stamp

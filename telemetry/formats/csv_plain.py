@@ -108,4 +108,5 @@ FORMAT = Format(
     media_types=("text/csv", "text/tab-separated-values"),
     extensions=("csv", "tsv", "txt"),
     parse=parse,
+    example=b"channel,at,value\nheat.energy,2026-01-01T00:00:00Z,12.5\n",
 )

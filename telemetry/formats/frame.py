@@ -82,12 +82,15 @@ class Format:
     `parse` raises NotReadable where the body as a whole is not of the format; it streams, so
     what it has yielded before is then forgotten by whoever stores it. What it wants to know from
     the database it asks before it returns: while the rows are drawn, the connection copies them.
+
+    `example` is a small delivery; the fuzz test begins with it.
     """
 
     name: str
     media_types: tuple[str, ...]
     extensions: tuple[str, ...]
     parse: Callable[[BinaryIO, Delivery], Iterator[Columns]]
+    example: bytes = b""
 
 
 def in_columns(rows: Iterable[Row | Refused]) -> Iterator[Columns]:

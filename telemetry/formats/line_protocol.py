@@ -267,4 +267,5 @@ FORMAT = Format(
     media_types=("text/plain",),
     extensions=("lp", "line", "influx"),
     parse=parse,
+    example=b"heat,host=gw energy=12.5,supply=60i 1767225600000000000\n",
 )

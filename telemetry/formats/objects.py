@@ -174,11 +174,16 @@ def _texts(given: list[Any]) -> list[str | None]:
 
 
 JSON = Format(
-    name="json", media_types=("application/json",), extensions=("json",), parse=parse_array
+    name="json",
+    media_types=("application/json",),
+    extensions=("json",),
+    parse=parse_array,
+    example=b'[{"channel": "heat.energy", "at": "2026-01-01T00:00:00Z", "value": 12.5}]',
 )
 NDJSON = Format(
     name="ndjson",
     media_types=("application/x-ndjson", "application/ndjson", "application/jsonl"),
     extensions=("ndjson", "jsonl"),
     parse=parse_lines,
+    example=b'{"channel": "heat.energy", "at": "2026-01-01T00:00:00Z", "value": 12.5}\n',
 )
