@@ -56,6 +56,18 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/readings", telemetry_api.Readings.as_view(), name="readings"),
+    path("api/v1/channels/", telemetry_api.Channels.as_view(), name="channels"),
+    path(
+        "api/v1/channels/<int:pk>/readings",
+        telemetry_api.ChannelReadings.as_view(),
+        name="channel-readings",
+    ),
+    path(
+        "api/v1/channels/<int:pk>/readings.csv",
+        telemetry_api.ChannelReadingsCsv.as_view(),
+        name="channel-readings-csv",
+    ),
+    path("api/v1/rollups/", telemetry_api.Rollups.as_view(), name="rollups"),
     path("api/v2/write", telemetry_api.Write.as_view(), name="influx-write"),
     path("write", telemetry_api.WriteV1.as_view(), name="influx-write-v1"),
     path("api/v1/sites/", sites_api.Sites.as_view(), name="sites"),

@@ -12,7 +12,7 @@ from django.urls import get_resolver
 from billing import operations
 from billing.models import BillingRun, Invoice
 from sites.models import Invitation, Membership, Stakeholder
-from telemetry.models import ColumnMapping, IngestBatch, Meter, MeteringPoint, Upload
+from telemetry.models import Channel, ColumnMapping, IngestBatch, Meter, MeteringPoint, Upload
 from tests import factories
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
@@ -51,6 +51,10 @@ ACCESS = {
     "readyz": (200, 200, 200, 200, 200, 200),
     # Only gateways' tokens count here; a signed-in person is nobody.
     "api/v1/readings": (401, 401, 401, 401, 401, 401),
+    "api/v1/channels/": (200, 200, 200, 200, 200, 403),
+    "api/v1/channels/<int:pk>/readings": (200, 404, 200, 404, 404, 403),
+    "api/v1/channels/<int:pk>/readings.csv": (200, 404, 200, 404, 404, 403),
+    "api/v1/rollups/": (200, 200, 200, 200, 200, 403),
     "api/v2/write": (401, 401, 401, 401, 401, 401),
     "write": (401, 401, 401, 401, 401, 401),
     "api/v1/sites/": (200, 200, 200, 200, 200, 403),
@@ -125,6 +129,7 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("<slug:operator>", site.operator.slug)
     filled = filled.replace("<slug:site>", site.slug)
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
+    filled = filled.replace("channels/<int:pk>", f"channels/{Channel.objects.get().pk}")
     filled = filled.replace("points/<int:pk>", f"points/{MeteringPoint.objects.get().pk}")
     filled = filled.replace("meters/<int:pk>", f"meters/{Meter.objects.get().pk}")
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):

@@ -4,5 +4,14 @@ What machines reach of telemetry, split by topic.
 
 from telemetry.api.influx import Write, WriteV1
 from telemetry.api.ingest import Readings
+from telemetry.api.reads import ChannelReadings, ChannelReadingsCsv, Channels, Rollups
 
-__all__ = ["Readings", "Write", "WriteV1"]
+__all__ = [
+    "ChannelReadings",
+    "ChannelReadingsCsv",
+    "Channels",
+    "Readings",
+    "Rollups",
+    "Write",
+    "WriteV1",
+]

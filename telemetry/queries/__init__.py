@@ -48,6 +48,7 @@ from telemetry.queries.imports import (
 from telemetry.queries.mappings import mapping_spec, mappings, units_of_channels
 from telemetry.queries.metering import (
     channels,
+    channels_by_name,
     gateways,
     installations,
     newest_hours,
@@ -63,8 +64,13 @@ from telemetry.queries.meters import (
     working_point,
 )
 from telemetry.queries.public import public_heat, public_uptime_days
-from telemetry.queries.readings import Problem, problems_of_batch
-from telemetry.queries.rollups import ReadingMissing, channels_to_roll_up, energy_over
+from telemetry.queries.readings import Problem, problems_of_batch, readings_between
+from telemetry.queries.rollups import (
+    ReadingMissing,
+    channels_to_roll_up,
+    energy_over,
+    rollups_between,
+)
 from telemetry.queries.series import (
     LastValue,
     MonthEnergy,
@@ -117,6 +123,7 @@ __all__ = [
     "changed_readings",
     "channel_choices",
     "channels",
+    "channels_by_name",
     "channels_to_roll_up",
     "delivered_energy",
     "energy_over",
@@ -145,9 +152,11 @@ __all__ = [
     "public_heat",
     "public_site_figures",
     "public_uptime_days",
+    "readings_between",
     "readings_of",
     "refusals_by_reason",
     "refused_rows",
+    "rollups_between",
     "service_availability",
     "service_energy",
     "site_figures",

@@ -55,6 +55,23 @@ def channels(
     return rows if point_id is None else rows.filter(point_id=point_id)
 
 
+def channels_by_name(
+    *,
+    viewer: Viewer,
+    site: str | None = None,
+    point: str | None = None,
+    quantity: str | None = None,
+    key: str | None = None,
+) -> QuerySet[Channel]:
+    """
+    Return the channels the viewer may see, by site and key, all or those with the slug of a
+    site, the code of a point, a quantity, a key.
+    """
+    wanted = {"site__slug": site, "point__code": point, "quantity": quantity, "key": key}
+    given = {name: text for name, text in wanted.items() if text is not None}
+    return channels(viewer=viewer).filter(**given).order_by("site__slug", "key", "pk")
+
+
 def newest_hours(*, viewer: Viewer, site_id: int) -> dict[int, dt.datetime]:
     """
     Return for each point of a site the newest hour with readings on any of its channels;

@@ -4,9 +4,13 @@ Reads of batches and readings.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TypedDict
 
-from telemetry.models import RejectedReading
+from django.db.models import QuerySet
+
+from sites.access import Viewer
+from telemetry.models import Channel, Reading, RejectedReading
 
 _SHOWN = 120
 
@@ -21,6 +25,23 @@ class Problem(TypedDict):
     reason: str
     detail: str
     text: str
+
+
+def readings_between(
+    *,
+    viewer: Viewer,
+    channel_id: int,
+    start: dt.datetime | None = None,
+    end: dt.datetime | None = None,
+) -> QuerySet[Reading]:
+    """
+    Return the readings of a channel the viewer may see from `start` until before `end`, oldest
+    first.
+    """
+    seen = Channel.objects.visible_to(viewer).filter(pk=channel_id)
+    rows = Reading.objects.filter(channel_id=channel_id, channel__in=seen).order_by("at")
+    rows = rows if start is None else rows.filter(at__gte=start)
+    return rows if end is None else rows.filter(at__lt=end)
 
 
 def problems_of_batch(*, batch_id: int, limit: int) -> list[Problem]:

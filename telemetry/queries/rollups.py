@@ -7,8 +7,9 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
+from sites.access import Viewer
 from sites.domain import Period
 from telemetry.models import DirtyRange, Rollup
 
@@ -41,6 +42,28 @@ def energy_over(*, channel_id: int, period: Period) -> Decimal:
     if expected != period.end:
         raise ReadingMissing(expected)
     return total
+
+
+def rollups_between(
+    *,
+    viewer: Viewer,
+    grain: str,
+    start: dt.datetime | None = None,
+    end: dt.datetime | None = None,
+    channel_id: int | None = None,
+    site: str | None = None,
+) -> QuerySet[Rollup]:
+    """
+    Return the rollups of a grain that the viewer may see and that begin from `start` until
+    before `end`, of all channels, one channel or the site with that slug, oldest first.
+    """
+    wanted = {
+        "start_at__gte": start, "start_at__lt": end, "channel_id": channel_id,
+        "channel__site__slug": site,
+    }  # fmt: skip
+    given = {name: limit for name, limit in wanted.items() if limit is not None}
+    seen = Rollup.objects.visible_to(viewer).filter(grain=grain, **given)
+    return seen.order_by("start_at", "channel_id")
 
 
 def channels_to_roll_up(*, limit: int) -> list[int]:
