@@ -109,6 +109,7 @@ _CHANNELS: dict[str, dict[str, Any]] = {
     "power": {"kind": "interval", "unit": "W", "interval_s": 3600},
     "supply": {"kind": "gauge", "unit": "°C"},
     "return": {"kind": "gauge", "unit": "°C"},
+    **{quantity: {"kind": "register"} for quantity in ("volume", "e8", "e9")},
 }
 
 
@@ -136,7 +137,10 @@ def _make_point(site: Site, feed: Feed, ids: dict[str, int], now: dt.datetime) -
         )  # fmt: skip
     if feed.meter:
         since = loading.window_start(now.date()) - dt.timedelta(days=1)
-        telemetry.install_meter(point_id=point.pk, since=since, at=now, by_id=None, **feed.meter)
+        placed = telemetry.install_meter(
+            point_id=point.pk, since=since, at=now, by_id=None, **feed.meter
+        )
+        loading.describe_registers(feed, placed.meter_id, now)
 
 
 def _agree(anchor: dt.date, now: dt.datetime) -> None:

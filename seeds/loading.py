@@ -112,7 +112,7 @@ def _load_feed(site: Site, feed: Feed, *, anchor: dt.date, now: dt.datetime) -> 
         ).first()
         start = _first(site, anchor) if newest is None else newest + dt.timedelta(seconds=1)
         stored += _deliver(site, feed, quantity, series.between(start, now), now)
-        if feed.round_the_year and newest is None:
+        if feed.round_the_year and quantity == "energy" and newest is None:
             stored += _exchange(site, feed, anchor=anchor, now=now)
     return stored
 
@@ -124,13 +124,25 @@ def _exchange(site: Site, feed: Feed, *, anchor: dt.date, now: dt.datetime) -> i
         return 0
     point = MeteringPoint.objects.get(site=site, code=feed.code)
     stored = _deliver(site, feed, "energy", former.between(_first(site, anchor), seam), now)
-    operations.exchange_meter(
+    placed = operations.exchange_meter(
         point_id=point.pk, when=seam, at=now, by_id=None,
         last_register=_dial(former.values.iloc[-1]),
         first_register=_dial(series_of(feed, anchor)["energy"].values.iloc[0]),
         **{**feed.meter, "serial": f"{feed.meter['serial']}-2"},
     )  # fmt: skip
+    describe_registers(feed, placed.meter_id, now)
     return stored
+
+
+def describe_registers(feed: Feed, meter_id: int, now: dt.datetime) -> None:
+    """
+    Describe what a feed's meter counts beside energy.
+    """
+    for quantity, dial in feed.registers.items():
+        operations.add_register(
+            meter_id=meter_id, quantity=quantity, at=now, by_id=None, resolution=Decimal("0.001"),
+            digits=8, **dial,
+        )  # fmt: skip
 
 
 def _dial(value: float) -> Decimal:

@@ -50,6 +50,8 @@ class Feed:
     servers: int = 1
     heartbeat_s: int | None = None
     meter: dict[str, Any] = field(default_factory=dict)
+    # What else the meter counts, by quantity.
+    registers: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Whose it is: slug of the partner or tenant, and what is agreed with them.
     customer: str = ""
     place: dict[str, Any] = field(default_factory=dict)
@@ -65,10 +67,11 @@ def _meter(serial: str, make: str, unit: str, kw: int, **more: Any) -> dict[str,
 
 def _heat_meter(serial: str, make: str, unit: str, kw: int, **more: Any) -> dict[str, Any]:
     # Sensor, class and verification are assumed: the sources do not tell.
-    return _meter(
-        serial, make, unit, kw, kind="heat", flow_sensor="outlet", accuracy_class=2,
-        dt_min_k=Decimal(3), verified_on=dt.date(2023, 4, 18), **more,
-    )  # fmt: skip
+    papers = {
+        "kind": "heat", "flow_sensor": "outlet", "accuracy_class": 2, "dt_min_k": Decimal(3),
+        "verified_on": dt.date(2023, 4, 18),
+    }  # fmt: skip
+    return _meter(serial, make, unit, kw, **{**papers, **more})
 
 
 _KIEL_IT, _LUEBECK_IT, _LEEDS_CT = 900, 4200, 6
@@ -241,8 +244,18 @@ SITES: list[dict[str, Any]] = [
                 seasonal=True,
                 round_the_year=True,
                 meter=_heat_meter(
-                    "66001801", "Kamstrup Multical 403", "kWh", 40, qp_m3h=Decimal("1.5")
+                    "66001801",
+                    "Kamstrup Multical 403",
+                    "kWh",
+                    40,
+                    qp_m3h=Decimal("1.5"),
+                    flow_sensor="inlet",
                 ),
+                registers={
+                    "volume": {"unit": "m3", "max_an_hour": Decimal(3)},
+                    "e8": {"unit": "m3C", "max_an_hour": Decimal(300)},
+                    "e9": {"unit": "m3C", "max_an_hour": Decimal(300)},
+                },
                 customer="kita-moewennest",
                 place={
                     "name": "Kita Möwennest, cellar",

@@ -84,11 +84,20 @@ def central_heating() -> dict[str, Series]:
 
 def danish_meter() -> dict[str, Series]:
     """
-    Return a small heat meter of one year: `energy` in kWh.
+    Return a small heat meter of one year: `energy` in kWh, `volume` in m³, and volume times supply
+    and return temperature, `e8` and `e9`, in m³·°C.
     """
     table = pd.read_csv(DATA / "smart_heat_meter_660_2018.csv.gz")
     index = pd.DatetimeIndex(pd.to_datetime(table["time_rounded"], utc=True))
-    return {"energy": _series(index, table["energy_heat_kwh"].round(3))}
+    columns = {
+        "energy": "energy_heat_kwh",
+        "volume": "volume_flow_m3",
+        "e8": "inlet_flow_energy_m3xC",
+        "e9": "back_flow_energy_m3xC",
+    }
+    return {
+        quantity: _series(index, table[column].round(3)) for quantity, column in columns.items()
+    }
 
 
 def gpu_server(name: str) -> dict[str, Series]:

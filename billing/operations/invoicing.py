@@ -289,9 +289,7 @@ def _told_energy(line: rating.RatedLine, part: Part) -> dict[str, str]:
     """
     if part.energy is None or not line.charge.startswith(rating.ENERGY):
         return {}
-    past = queries.expired_meters(energy=part.energy, period=part.instants)
-    warning = " ".join(queries.told_expiry(meter) for meter in past)
-    return {"loss": part.energy.loss, "warning": warning}
+    return {"loss": part.energy.loss, "warning": part.energy.warning}
 
 
 def _description(line: rating.RatedLine) -> str:

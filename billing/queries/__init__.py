@@ -7,7 +7,6 @@ from billing.queries.evidence import canonical_document, differences
 from billing.queries.inputs import (
     Incomplete,
     billable_days,
-    expired_meters,
     metered,
     terms_of,
     told_expiry,
@@ -71,7 +70,6 @@ __all__ = [
     "differences",
     "disputes",
     "documents",
-    "expired_meters",
     "hours_of",
     "index_values",
     "invoice_details",

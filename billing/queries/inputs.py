@@ -5,6 +5,7 @@ What a bill is made from: days, terms and metered energy.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import QuerySet
@@ -72,20 +73,10 @@ def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
             f"{terms.metering_point} has no readings for the hour from"
             f" {missing.args[0]:%d %B %Y %H:%M} UTC."
         ) from None
-    past = expired_meters(energy=found, period=period)
+    past = metering.expired_meters(point_id=found.point_id, period=period)
     if any(meter.blocks for meter in past):
         raise Incomplete(" ".join(told_expiry(meter) for meter in past if meter.blocks))
-    return found
-
-
-def expired_meters(
-    *, energy: metering.MeteredEnergy, period: Period
-) -> list[metering.ExpiredMeter]:
-    """
-    Return the meters behind an energy that were past their verification within the period.
-    """
-    point_id = metering.point_of_channel(channel_id=energy.channel_id)
-    return metering.expired_meters(point_id=point_id, period=period)
+    return replace(found, warning=" ".join(told_expiry(meter) for meter in past))
 
 
 def told_expiry(meter: metering.ExpiredMeter) -> str:

@@ -27,6 +27,7 @@ class MeteredEnergy:
     in the meter's native unit.
     """
 
+    point_id: int
     channel_id: int
     channel_key: str
     serials: str
@@ -42,6 +43,8 @@ class MeteredEnergy:
     estimated_kwh: Decimal = Decimal(0)
     # What was taken off for the pipe, in words, where the source was metered.
     loss: str = ""
+    # What else must be known of the meter, in words.
+    warning: str = ""
 
 
 def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
@@ -74,6 +77,7 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
         )
         count, digest, fingerprints = cursor.fetchone()
     return MeteredEnergy(
+        point_id=point_id,
         channel_id=channel.pk,
         channel_key=channel.key,
         serials=", ".join(serials)[:60],

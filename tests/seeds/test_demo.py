@@ -8,9 +8,10 @@ from billing import queries as bills
 from billing.models import Invoice
 from seeds import demo, loading
 from seeds.portfolio import CUSTOMERS, PEOPLE, SITES
-from sites.access import Kind
+from sites.access import Kind, Role, Viewer
 from sites.models import AuditEntry, Site, Stakeholder
-from telemetry.models import Installation, Reading, Rollup
+from telemetry import queries as metering
+from telemetry.models import Installation, MeteringPoint, Reading, Rollup
 
 DATA = Path(demo.__file__).parent / "data"
 # A winter day after several closed months, so that a run crosses a year's end.
@@ -69,6 +70,17 @@ def test_the_demo_bills_real_readings_and_a_second_start_changes_nothing(monkeyp
         assert list(bills.differences(invoice=invoice)) == []
     for site in Site.objects.all():
         _heat_is_less_than_electricity(site)
+    _the_nursery_meter_fits_its_volume()
+
+
+def _the_nursery_meter_fits_its_volume() -> None:
+    point = MeteringPoint.objects.get(code="nursery")
+    viewer = Viewer(1, point.site.operator_id, Kind.OPERATOR, Role.VIEWER)
+    today = NOW.date()
+    days = metering.heat_checks(
+        viewer=viewer, point_id=point.pk, first=today - dt.timedelta(days=31), end=today
+    )
+    assert [day.check.verdict.value for day in days if day.check is not None] == ["ok"] * 31
 
 
 def _heat_is_less_than_electricity(site: Site) -> None:
