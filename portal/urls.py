@@ -69,6 +69,7 @@ urlpatterns = [
     ),
     path("api/v1/rollups/", telemetry_api.Rollups.as_view(), name="rollups"),
     path("api/v2/write", telemetry_api.Write.as_view(), name="influx-write"),
+    path("ping", telemetry_api.Ping.as_view(), name="influx-ping"),
     path("write", telemetry_api.WriteV1.as_view(), name="influx-write-v1"),
     path("api/v1/sites/", sites_api.Sites.as_view(), name="sites"),
     path("api/v1/invoices/", billing_api.Invoices.as_view(), name="invoices"),

@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from telemetry import operations, queries
 from telemetry.api.gateways import GatewayView
@@ -86,6 +87,24 @@ class WriteV1(Write):
         # Header values are one line of Latin letters.
         short = message.encode("ascii", "replace").decode().partition("\n")[0]
         return Response({"error": message}, status=status, headers={"X-Influxdb-Error": short})
+
+
+class Ping(APIView):
+    """
+    What clients of InfluxDB ask first: whether somebody is there.
+    """
+
+    authentication_classes = []
+    permission_classes = []
+
+    @extend_schema(responses={204: None})
+    def get(self, request: Request) -> Response:
+        """
+        204, always; `/readyz` says whether the portal can work.
+        """
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    head = get
 
 
 def _partial(result: operations.IngestResult, not_stored: int) -> str:

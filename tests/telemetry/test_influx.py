@@ -195,6 +195,7 @@ def test_the_client_library_of_influx_works_unchanged(port: int, token: str):
     point = Point("heat").tag("point", "pool").tag("host", "gw 1, ä=b").field("energy", 12.25)
 
     with InfluxDBClient(f"http://127.0.0.1:{port}", token=token, org="any", enable_gzip=True) as db:
+        assert db.ping()
         writer = db.write_api(write_options=SYNCHRONOUS)
         writer.write("any", record=point.time(NS))
         writer.write("any", record=point.field("energy", 0.1 + 0.2)

@@ -3,6 +3,7 @@ Readings in, by file and by HTTP: counts, idempotence, refusals, replay, dirty r
 """
 
 import datetime as dt
+import gzip
 import json
 from pathlib import Path
 
@@ -230,3 +231,43 @@ def test_the_command_loads_a_file_and_says_what_it_did(
         call_command("ingest", file, "--site", channel.site.slug)
     with pytest.raises(CommandError, match="no site"):
         call_command("ingest", file, "--site", "nowhere")
+
+
+def test_the_command_tells_format_and_compression_by_the_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    channel = make_heat_channel()
+    lines = "".join(f"heat energy={n} {1735689600 + n}\n" for n in range(5)).encode()
+    packed = tmp_path / "readings.LP.gz"
+    packed.write_bytes(gzip.compress(lines))
+    plain = tmp_path / "readings"
+    plain.write_bytes(lines)
+    seconds = ("--site", channel.site.slug, "--option", "precision=s", "--json")
+
+    call_command("ingest", packed, *seconds)
+    first = json.loads(capsys.readouterr().out)
+    call_command("ingest", plain, *seconds, "--format", "line")
+    second = json.loads(capsys.readouterr().out)
+
+    assert (first["accepted"], second["duplicate"]) == (5, 5)
+    with pytest.raises(CommandError, match="--format"):
+        call_command("ingest", plain, *seconds)
+    packed.write_bytes(gzip.compress(lines)[:-5])
+    with pytest.raises(CommandError, match="ends in the middle"):
+        call_command("ingest", packed, *seconds)
+
+
+def test_another_content_type_is_told_which_are_known(client: Client):
+    channel = make_heat_channel()
+    _, token = operations.create_gateway(
+        site_id=channel.site_id, name="g", at=factories.NOON, by_id=None
+    )
+
+    answer = client.post(
+        "/api/v1/readings", b"x", content_type="application/xml",
+        headers={"Authorization": f"Bearer {token}"},
+    )  # fmt: skip
+
+    assert answer.status_code == 415
+    for known in ("application/json", "application/x-ndjson", "text/csv", "text/plain"):
+        assert known in answer.json()["detail"]
