@@ -260,3 +260,28 @@ def test_the_checks_page_lists_days_and_leaves_silent_ones_open(client: Client):
     assert len(lines) == 32
     assert lines[-3].endswith(",silent")
     assert lines[-2].endswith(",fail")
+
+
+def _new_year(year: int) -> dt.datetime:
+    return dt.datetime(year, 1, 1, tzinfo=dt.UTC)
+
+
+def test_a_point_costs_the_same_however_many_meters_it_had(
+    client: Client, django_assert_max_num_queries
+):
+    channel = make_heat_channel()
+    _sign_in(client, channel.site)
+    Installation.objects.all().delete()
+    for year in range(2015, 2025):
+        meter = Meter.objects.create(
+            operator=channel.site.operator, serial=f"m{year}", make="x", max_power_kw=1
+        )
+        MeterRegister.objects.create(meter=meter, quantity="volume", unit="m3", max_an_hour=1)
+        Installation.objects.create(
+            point=channel.point, meter=meter, valid=(_new_year(year), _new_year(year + 1))
+        )
+
+    with django_assert_max_num_queries(10):
+        page = client.get(f"/ops/points/{channel.point_id}/")
+
+    assert len(page.context["installations"]) == 10

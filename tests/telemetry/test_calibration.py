@@ -2,6 +2,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from seeds import reference
 from sites.domain import local_month
@@ -37,6 +38,8 @@ def test_a_new_term_supersedes_the_old_one_and_keeps_it():
     assert rule is not None
     assert rule.years == 5
     assert CalibrationRule.objects.get(years=4).superseded_at == LATER
+    with pytest.raises(IntegrityError, match="never edited"):
+        CalibrationRule.objects.update(years=9)
 
 
 def _fields(row: operations.RuleRow) -> dict[str, Any]:

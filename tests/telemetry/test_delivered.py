@@ -6,7 +6,7 @@ from django.db import IntegrityError
 
 from sites.domain import local_month
 from telemetry import operations, queries
-from telemetry.models import Channel, MeteringPoint
+from telemetry.models import Channel, LossPolicy, MeteringPoint
 from tests.factories_billing import JANUARY, meter_january, meter_month
 from tests.factories_telemetry import LATER, add_channel, make_heat_channel, send
 
@@ -107,3 +107,14 @@ def test_a_policy_states_exactly_its_own_figures():
 
     with pytest.raises(IntegrityError, match="a_loss_policy_states_its_figures"):
         _agree(channel, method="const_kw", loss_kw=Decimal("0.3"))
+
+
+def test_what_was_agreed_ends_and_is_never_edited():
+    channel = _source_channel()
+    _agree(channel, method="percent", loss_percent=Decimal(3))
+
+    with pytest.raises(IntegrityError, match="never edited"):
+        LossPolicy.objects.update(loss_percent=Decimal(1))
+    _agree(channel, dt.date(2026, 2, 1), method="percent", loss_percent=Decimal(2))
+
+    assert sorted(LossPolicy.objects.values_list("loss_percent", flat=True)) == [2, 3]
