@@ -270,6 +270,7 @@ def _day(
     context = {
         "buildings": buildings,
         "building": building,
+        "hand_off": hand_off,
         "zone": building.site.timezone,
         "day": day,
         "running": tomorrow > now.astimezone(zone).date(),

@@ -24,7 +24,8 @@ class HandOff:
     """
     Where heat reaches a building, and what is known of it now. Channels are keys; None: not
     measured. `supply` and `back` are the latest temperatures however old, `last_at` the latest
-    reading of any of the channels; `hour_kwh` is the heat of the last full hour.
+    reading of any of the channels; `hour_kwh` is the heat of the last full hour. `at_source`: it
+    is metered where heat leaves the data centre, before what is lost on the way.
     """
 
     point_id: int
@@ -37,6 +38,7 @@ class HandOff:
     back: LastValue | None
     last_at: dt.datetime | None
     hour_kwh: Decimal | None
+    at_source: bool = False
 
 
 def hand_offs(
@@ -126,4 +128,5 @@ def _hand_off(
         back=last("return"),
         last_at=max(seen, default=None),
         hour_kwh=hour,
+        at_source=point.boundary == MeteringPoint.Boundary.HEAT_SOURCE,
     )

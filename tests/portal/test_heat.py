@@ -8,7 +8,7 @@ from django.utils import timezone
 from billing import operations
 from sites.access import Kind
 from sites.models import DeliveryPoint, Stakeholder
-from telemetry.models import Channel
+from telemetry.models import Channel, MeteringPoint
 from tests import factories
 from tests.factories_billing import make_contract, meter_month
 from tests.factories_telemetry import LATER, add_channel, make_heat_channel, send
@@ -333,3 +333,16 @@ def test_a_list_of_buildings_costs_the_same_for_many(client: Client, django_asse
     add(12)
     with django_assert_num_queries(9):
         client.get("/heat/")
+
+
+def test_heat_metered_at_the_source_is_told_as_such(client: Client):
+    channel = make_heat_channel()
+    _warm(channel)
+    _sign_in(client, _building(channel).partner)
+    here = client.get("/heat/usage/").content.decode()
+    MeteringPoint.objects.filter(pk=channel.point_id).update(boundary="heat_source")
+
+    there = [client.get(page).content.decode() for page in PAGES]
+
+    assert "where it leaves the data centre" not in here
+    assert all("where it leaves the data centre" in page for page in there)
