@@ -119,7 +119,7 @@ def _linear(before: Fraction, factor: Fraction, after: Fraction) -> Conversion:
             return None
         figure = _WIDE.add(Decimal(text), first)
         scaled = _WIDE.divide(_WIDE.multiply(figure, numerator), denominator)
-        return f"{_WIDE.quantize(_WIDE.add(scaled, last), _NINE):f}"
+        return f"{_WIDE.quantize(_WIDE.add(scaled, last), _NINE):f}".rstrip("0").rstrip(".")
 
     return converted
 

@@ -96,7 +96,7 @@ def test_a_file_is_guessed_previewed_saved_and_imported(operator, site):
     data = _filled(page, **CHANNELS)
     fragment = operator.post(address, data, headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in fragment
-    assert "1500.000000000" in fragment
+    assert ">1500<" in fragment
 
     saved = operator.post(address, {**data, "save": "1"})
     upload = Upload.objects.get()
