@@ -11,7 +11,7 @@ from typing import Any
 from billing import operations as billing
 from billing import queries as bills
 from billing.models import Contract, Invoice
-from seeds import loading
+from seeds import loading, sources
 from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
 from seeds.reference import load_calibration_rules, load_emission_factors
 from sites import operations as sites
@@ -78,6 +78,10 @@ def _make(now: dt.datetime) -> None:
             email=email, name=name, password=PASSWORD, timezone="Europe/Berlin",
             roles={ids[slug]: role for slug, role in roles.items()}, at=now, by_id=None,
         )  # fmt: skip
+    for code in sources.mappings():
+        telemetry.save_mapping(
+            operator_id=operator.pk, at=now, by_id=None, **sources.mapping_of(code)
+        )
     for spec in SITES:
         _make_site(spec, ids, now)
 

@@ -175,9 +175,9 @@ _GPU = {
 }
 
 
-def _flat(column: str, serial: str) -> dict[str, Any]:
+def _flat(letter: str, serial: str) -> dict[str, Any]:
     return {
-        "read": partial(sources.flat, column),
+        "read": partial(sources.flat, letter),
         "heartbeat_s": 900,
         "meter": _meter(serial, "Landis+Gyr E450", "kWh", 400, multiplier=Decimal(_LEEDS_CT)),
     }
@@ -427,7 +427,7 @@ SITES: list[dict[str, Any]] = [
                     "price_per_kw": Decimal("60.00"),
                     "price_per_kwh": Decimal("0.2140"),
                 },
-                **_flat("FlatA_Ele", "40118001"),
+                **_flat("a", "40118001"),
             ),
             Feed(
                 "rack-b",
@@ -441,7 +441,7 @@ SITES: list[dict[str, Any]] = [
                     "price_per_kw": Decimal("60.00"),
                     "price_per_kwh": Decimal("0.2140"),
                 },
-                **_flat("FlatB_Ele", "40118002"),
+                **_flat("b", "40118002"),
             ),
             Feed(
                 "rack-c",
@@ -450,7 +450,7 @@ SITES: list[dict[str, Any]] = [
                 customer="pennine-archive",
                 place={"name": "Racks C", "slug": "racks-c", "it_kw": Decimal(3), "racks": 1},
                 terms={"model": "usage", "price_per_kwh": Decimal("0.2630")},
-                **_flat("FlatC_Ele", "40118003"),
+                **_flat("c", "40118003"),
             ),
             Feed(
                 "rack-d",
@@ -459,7 +459,7 @@ SITES: list[dict[str, Any]] = [
                 customer="pennine-archive",
                 place={"name": "Racks D", "slug": "racks-d", "it_kw": Decimal(5), "racks": 2},
                 terms={"model": "usage", "price_per_kwh": Decimal("0.2630")},
-                **_flat("FlatD_Ele", "40118004"),
+                **_flat("d", "40118004"),
             ),
             Feed(
                 "cooling",

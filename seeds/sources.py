@@ -1,21 +1,30 @@
 """
 The real series behind the demo as (instant, value) series, shifted to end today.
 
-Each file is read as its owner published it; what is done to it is stated in data/SOURCES.md.
-Instants come out in UTC. Heat is shifted by whole years' worth of days, so that winter stays
-winter; servers know no season, their series are shifted so that the last whole day is today.
+Each file is read as its owner published it, through the column mapping of its source in
+seeds/mappings; what is done to it is stated in data/SOURCES.md. Instants come out in UTC. Heat is
+shifted by whole years' worth of days, so that winter stays winter; servers know no season, their
+series are shifted so that the last whole day is today.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import pandas as pd
 
+from telemetry.formats.csv_mapped import read_mapped
+from telemetry.formats.csv_spec import spec_of
+
 DATA = Path(__file__).parent / "data"
+MAPPINGS = Path(__file__).parent / "mappings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +51,52 @@ class Series:
         return Series(values)
 
 
-def _utc(local: pd.Series[str], zone: str) -> pd.DatetimeIndex:
-    # A wall clock without offset cannot tell the repeated hour of autumn; its rows are left out,
-    # as is the hour that spring does not have.
-    times = pd.DatetimeIndex(pd.to_datetime(local))
-    return times.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC")
+@cache
+def _read(file: str, mapping: str) -> dict[str, pd.Series[float]]:
+    """
+    Return what a file holds by a column mapping of seeds/mappings: for each channel its figures
+    in the file's own unit, by instants in order. What the mapping refuses is left out.
+    """
+    spec = spec_of(mapping_of(mapping)["spec"])
+    units = _FileUnits({value.channel: value.unit for value in spec.values})
+    found: dict[str, dict[str, str]] = {}
+    with gzip.open(DATA / file) as stream:
+        for columns in read_mapped(cast(BinaryIO, stream), spec, units):
+            rows = zip(columns.channels, columns.ats, columns.values, strict=True)
+            for channel, at, value in rows:
+                found.setdefault(str(channel), {}).setdefault(str(at), str(value))
+    return {channel: _series(readings) for channel, readings in found.items()}
 
 
-def _series(index: pd.DatetimeIndex, values: pd.Series[float]) -> Series:
-    made = pd.Series(values.to_numpy(), index=index)
-    made = made[made.index.notna()].dropna()
-    return Series(made[~made.index.duplicated()].sort_index())
+def _series(readings: dict[str, str]) -> pd.Series[float]:
+    index = pd.to_datetime(list(readings), utc=True, format="ISO8601")
+    return pd.Series([float(text) for text in readings.values()], index=index).sort_index()
+
+
+class _FileUnits(dict[str, str]):
+    """
+    Units by channel such that nothing is converted: those of the file.
+    """
+
+    def get(self, key: str, default: Any = None) -> Any:
+        known = super().get(key)
+        return [known or next(iter(self.values()))]
+
+
+def mappings() -> list[str]:
+    """
+    Return the codes of the mappings by which the demo's files are read.
+    """
+    return ["xai4heat", "hslu-central-heating", "aalborg", "biohpc", "hslu-flats-electricity",
+            "hslu-heat-pump"]  # fmt: skip
+
+
+def mapping_of(code: str) -> dict[str, Any]:
+    """
+    Return one of the demo's column mappings: its code, name and spec.
+    """
+    given: dict[str, Any] = json.loads((MAPPINGS / f"{code}.json").read_text())
+    return given
 
 
 def substation(name: str) -> dict[str, Series]:
@@ -61,25 +105,25 @@ def substation(name: str) -> dict[str, Series]:
     is lost, and `supply` and `return` in °C of the building's side. Temperatures of rows whose
     counter reads 0 are no measurements, nor is the sensor's -39.9.
     """
-    table = pd.read_csv(DATA / f"xai4heat_scada_{name}.csv.gz")
-    index = _utc(table["datetime"], "Europe/Belgrade")
-    alive = table["e"] > 0
-    found = {"energy": _series(index, table["e"])}
-    for quantity, column in (("supply", "t_sup_sec"), ("return", "t_ret_sec")):
-        found[quantity] = _series(index, table[column].where(alive & (table[column] > -39)))
-    return found
+    found = _read(f"xai4heat_scada_{name}.csv.gz", "xai4heat")
+    energy = found["heat.energy"]
+    alive = energy.index[energy > 0]
+    return {
+        "energy": Series(energy),
+        **{
+            quantity: Series(values[values.index.isin(alive)])
+            for quantity in ("supply", "return")
+            for values in [found[f"heat.{quantity}"]]
+        },
+    }
 
 
 def central_heating() -> dict[str, Series]:
     """
     Return a building's heating meter: `energy` in kWh, read once a day, and `supply` in °C.
     """
-    table = pd.read_csv(DATA / "centralHeating.csv.gz", sep=";")
-    index = _utc(table["time"], "Europe/Zurich")
-    return {
-        "energy": _series(index, table["energyHeatingMeter"]),
-        "supply": _series(index, table["supplyTempHeating"]),
-    }
+    found = _read("centralHeating.csv.gz", "hslu-central-heating")
+    return {"energy": Series(found["heat.energy"]), "supply": Series(found["heat.supply"])}
 
 
 def danish_meter() -> dict[str, Series]:
@@ -87,38 +131,23 @@ def danish_meter() -> dict[str, Series]:
     Return a small heat meter of one year: `energy` in kWh, `volume` in m³, and volume times supply
     and return temperature, `e8` and `e9`, in m³·°C.
     """
-    table = pd.read_csv(DATA / "smart_heat_meter_660_2018.csv.gz")
-    index = pd.DatetimeIndex(pd.to_datetime(table["time_rounded"], utc=True))
-    columns = {
-        "energy": "energy_heat_kwh",
-        "volume": "volume_flow_m3",
-        "e8": "inlet_flow_energy_m3xC",
-        "e9": "back_flow_energy_m3xC",
-    }
-    return {
-        quantity: _series(index, table[column].round(3)) for quantity, column in columns.items()
-    }
+    found = _read("smart_heat_meter_660_2018.csv.gz", "aalborg")
+    return {key.removeprefix("heat."): Series(values) for key, values in found.items()}
 
 
 def gpu_server(name: str) -> dict[str, Series]:
     """
     Return a GPU server: `power`, the mean of each hour in W.
     """
-    table = pd.read_csv(
-        DATA / f"{name}_usage_stats.txt.gz", sep="\t", encoding="utf-8-sig",
-        usecols=["timestamp", "powerave"],
-    ).dropna()  # fmt: skip
-    # The export ends with lines of the database client.
-    index = _utc(table["timestamp"], "America/New_York")
-    return {"power": _series(index, table["powerave"].astype(float))}
+    return {"power": Series(_read(f"{name}_usage_stats.txt.gz", "biohpc")[f"{name}.power"])}
 
 
-def flat(column: str) -> dict[str, Series]:
+def flat(letter: str) -> dict[str, Series]:
     """
     Return one electricity sub-meter: `energy` in kWh, every quarter of an hour.
     """
-    table = pd.read_csv(DATA / "flatElectricity_2018-12_2019-09.csv.gz", sep=";")
-    return {"energy": _series(_utc(table["time"], "Europe/Zurich"), table[column])}
+    found = _read("flatElectricity_2018-12_2019-09.csv.gz", "hslu-flats-electricity")
+    return {"energy": Series(found[f"flat-{letter}.energy"])}
 
 
 def heat_pump(*, since: str = "2019-03-04") -> dict[str, Series]:
@@ -126,10 +155,8 @@ def heat_pump(*, since: str = "2019-03-04") -> dict[str, Series]:
     Return the electricity meter of a heat pump from a day on: `energy` in kWh, every quarter
     of an hour.
     """
-    table = pd.read_csv(DATA / "heatPumpElectricity.csv.gz", sep=";")
-    index = _utc(table["time"], "Europe/Zurich")
-    series = _series(index, table["heatPumpElectricity"].round(3))
-    return {"energy": Series(series.values[since:])}
+    found = _read("heatPumpElectricity.csv.gz", "hslu-heat-pump")
+    return {"energy": Series(found["heat-pump.energy"][since:])}
 
 
 Reader = Callable[[], dict[str, Series]]

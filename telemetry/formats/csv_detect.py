@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from telemetry.domain.conversion import known_units, unit_as_written
 from telemetry.formats.csv_cells import figure_of
@@ -49,7 +50,7 @@ def guess(sample: bytes, *, zone: str) -> Guess:
     encoding = _encoding(sample)
     text = sample.decode(codec_of(encoding), errors="replace")
     separator = _separator(text)
-    rows = list(csv.reader(io.StringIO(text), delimiter=separator))[: _LOOKED_AT + 20]
+    rows = _rows(text, separator)
     width = _usual_width(rows)
     skipped = next((n for n, row in enumerate(rows) if len(row) == width), 0)
     table = [row for row in rows[skipped:] if len(row) == width]
@@ -97,7 +98,7 @@ def _separator(text: str) -> str:
     lines = text.splitlines()[:_LOOKED_AT]
 
     def score(separator: str) -> tuple[int, int]:
-        widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if row)
+        widths = Counter(len(row) for row in _rows("\n".join(lines), separator) if row)
         # Most lines agree; where several separators do, the one with more columns.
         width, count = max(
             ((w, n) for w, n in widths.items() if w > 1), key=lambda pair: pair[1], default=(1, 0)
@@ -105,6 +106,18 @@ def _separator(text: str) -> str:
         return count, width
 
     return max(SEPARATORS, key=score)
+
+
+def _rows(text: str, separator: str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator)
+    rows: list[list[str]] = []
+    try:
+        for row in islice(reader, _LOOKED_AT + 20):
+            rows.append(row)
+    except csv.Error:
+        # A quote that is never closed; what stands before it may tell enough.
+        pass
+    return rows
 
 
 def _usual_width(rows: Sequence[list[str]]) -> int:

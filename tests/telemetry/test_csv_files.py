@@ -156,10 +156,13 @@ def test_a_meter_read_once_a_day_on_an_hourly_grid():
 @needs_data
 def test_a_smart_meter_in_utc():
     site = make_heat_channel().site
+    for quantity, unit in (("volume", "l"), ("e8", "m3C"), ("e9", "m3C")):
+        make_plain_channel(site, f"heat.{quantity}", unit)
 
     result = _import(site, "aalborg", "b_heat_series/aalborg/smart_heat_meter_660_2018.csv.gz")
 
-    assert _counts(result) == (8_713, 8_713, 0, 0, 0)
+    assert _counts(result) == (4 * 8_713, 4 * 8_713, 0, 0, 0)
+    assert _value("heat.volume", "2018-01-02T23:00Z") == Decimal("113991.325")
     assert _span("heat.energy") == ("2018-01-02T23:00", "2018-12-31T23:00")
     # Upstream interpolated to eleven decimals.
     assert _value("heat.energy", "2018-01-02T23:00Z") == Decimal("5347.614")
