@@ -15,7 +15,8 @@ from telemetry.formats.csv_preview import preview
 from telemetry.formats.csv_spec import BadMapping, Spec, spec_of
 
 STAMPS = ["2024-10-27 02:00", "2024-03-31 02:30", "2024-01-01T00:00Z", "9999-12-31 23:59:59",
-          "0001-01-01", "27.10.24 02:00", "Jan 1, 2024 12:00 AM", "1700000000", "x", ""]  # fmt: skip
+          "0001-01-01",
+          "27.10.24 02:00", "Jan 1, 2024 12:00 AM", "1700000000", "x", ""]  # fmt: skip
 FIGURES = ["1", "1,5", "1.234,5", "-", "?", "", "NaN", "1e9", "9" * 30, "\0", '"', "12.5"]
 CELLS = st.sampled_from([*STAMPS, *FIGURES]) | st.text(max_size=6)
 TABLES = st.builds(
