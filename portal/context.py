@@ -38,17 +38,21 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("ops-imports", gettext("Imports")),
             ("ops-invoices", gettext("Invoices")),
             ("ops-runs", gettext("Billing")),
+            ("ops-contracts", gettext("Contracts")),
+            ("ops-money", gettext("Money")),
         ],
         Kind.PARTNER: [
             ("heat", gettext("Home")),
             ("heat-usage", gettext("Usage")),
             ("heat-temperature", gettext("Temperature")),
             ("heat-bills", gettext("Bills")),
+            ("account", gettext("Account")),
         ],
         Kind.TENANT: [
             ("hosting", gettext("Overview")),
             ("hosting-uptime", gettext("Uptime")),
             ("hosting-invoices", gettext("Invoices")),
+            ("account", gettext("Account")),
             ("hosting-energy", gettext("Energy statement")),
         ],
     }[kind]

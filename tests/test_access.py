@@ -3,6 +3,7 @@ Every route against every audience, in one table; a route that is missing here f
 """
 
 import json
+from decimal import Decimal
 
 import pytest
 from django.db.models import Model
@@ -10,7 +11,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from billing import operations
-from billing.models import BillingRun, Invoice
+from billing.models import BankEntry, BillingRun, Dispute, Invoice
 from sites.models import Invitation, Membership, Stakeholder
 from telemetry.models import Channel, ColumnMapping, IngestBatch, Meter, MeteringPoint, Upload
 from tests import factories
@@ -100,6 +101,21 @@ ACCESS = {
     "hosting/": (404, 404, 404, 404, 200, 302),
     "hosting/uptime/": (404, 404, 404, 404, 200, 302),
     "hosting/energy/": (404, 404, 404, 404, 200, 302),
+    "ops/invoices/<int:pk>/correct/": (405, 405, 404, 404, 404, 302),
+    "ops/invoices/<int:pk>/credit/": (405, 405, 404, 404, 404, 302),
+    "ops/money/": (200, 200, 404, 404, 404, 302),
+    "ops/money/payments/": (200, 200, 404, 404, 404, 302),
+    "ops/money/payments/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/money/corrections/": (200, 200, 404, 404, 404, 302),
+    "ops/money/disputes/": (200, 200, 404, 404, 404, 302),
+    "ops/money/disputes/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/": (200, 200, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/start/": (405, 405, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/convert/": (405, 405, 404, 404, 404, 302),
+    "account/": (404, 404, 200, 200, 200, 302),
+    "account/lines/<int:pk>/dispute/": (404, 404, 200, 404, 404, 302),
+    "account/disputes/<int:pk>/": (404, 404, 200, 404, 404, 302),
     "hosting/invoices/": (404, 404, 404, 404, 200, 302),
     "hosting/invoices/<int:pk>/": (404, 404, 404, 404, 404, 302),
     "p/<slug:operator>/": (200, 200, 200, 200, 200, 200),
@@ -119,6 +135,11 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = route.replace("<str:number>", invoice.number)
     filled = filled.replace("ops/billing/<int:pk>", f"ops/billing/{run.pk}")
     filled = filled.replace("invoices/<int:pk>", f"invoices/{invoice.pk}")
+    filled = filled.replace("payments/<int:pk>", f"payments/{BankEntry.objects.get().pk}")
+    filled = filled.replace("disputes/<int:pk>", f"disputes/{Dispute.objects.get().pk}")
+    filled = filled.replace("contracts/<int:pk>", f"contracts/{invoice.contract_id}")
+    line = invoice.lines.earliest("position")
+    filled = filled.replace("lines/<int:pk>", f"lines/{line.pk}")
     invited = Invitation.objects.get()
     member = Membership.objects.filter(stakeholder=invited.stakeholder).earliest("pk")
     filled = filled.replace("people/<int:pk>", f"people/{member.pk}")
@@ -154,6 +175,14 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     invoice = operations.bill_contract(contract_id=contract.pk, month=JANUARY, at=LATER, issue=True)
     assert invoice is not None
     operations.make_document(invoice_id=invoice.pk, at=LATER)
+    operations.enter_payment(
+        operator_id=site.operator_id, booked_on=JANUARY, amount=Decimal(10), currency="EUR",
+        reference="1", remittance=invoice.number, at=LATER, by_id=None,
+    )  # fmt: skip
+    operations.open_dispute(
+        line_id=invoice.lines.earliest("position").pk, comment="Too much", span=None, at=LATER,
+        by_id=None,
+    )  # fmt: skip
     operations.start_run(
         operator_id=site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )

@@ -1,3 +1,4 @@
+from billing.formats.bank import NotReadable as StatementNotReadable
 from billing.operations.contracts import (
     NotReady,
     add_terms,
@@ -49,16 +50,19 @@ from billing.operations.settlement import (
     set_dunning,
     use_credit,
 )
+from billing.queries import Incomplete as NotComplete
 
 __all__ = [
     "AlreadyInvoiced",
     "DisputeRefused",
     "MeterExpired",
+    "NotComplete",
     "NotPossible",
     "NotReady",
     "NothingToBill",
     "NothingToCorrect",
     "RunInProgress",
+    "StatementNotReadable",
     "StatementResult",
     "TooFarBack",
     "add_index",

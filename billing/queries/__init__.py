@@ -2,7 +2,8 @@
 Reads of contracts, runs and invoices, split by topic.
 """
 
-from billing.queries.corrections import live_lines, to_correct
+from billing.queries.contracts import TermsInWords, contracts, price_models, terms_in_words
+from billing.queries.corrections import live_lines, to_correct, year_before
 from billing.queries.evidence import canonical_document, differences
 from billing.queries.inputs import (
     Incomplete,
@@ -38,8 +39,10 @@ from billing.queries.settlement import (
     Ageing,
     Balanced,
     ageing,
-    allocations_of,
+    allocations_of_entry,
     bank_entries,
+    currencies_of,
+    dispute_notes,
     disputes,
     lines_of,
     open_documents,
@@ -57,8 +60,9 @@ __all__ = [
     "Ageing",
     "Balanced",
     "Incomplete",
+    "TermsInWords",
     "ageing",
-    "allocations_of",
+    "allocations_of_entry",
     "bank_entries",
     "bill_a_year_before",
     "bill_of_last_year",
@@ -66,8 +70,11 @@ __all__ = [
     "billed_months",
     "bills",
     "canonical_document",
+    "contracts",
     "contracts_to_bill",
+    "currencies_of",
     "differences",
+    "dispute_notes",
     "disputes",
     "documents",
     "hours_of",
@@ -86,6 +93,7 @@ __all__ = [
     "operators_that_remind",
     "owed_to",
     "parked_reason",
+    "price_models",
     "priced",
     "reminders",
     "reminders_to_send",
@@ -94,8 +102,10 @@ __all__ = [
     "runs",
     "stalled_runs",
     "statement",
+    "terms_in_words",
     "terms_of",
     "to_correct",
     "told_expiry",
     "with_balance",
+    "year_before",
 ]

@@ -39,6 +39,10 @@ class ToCorrect:
     billed_kwh: Decimal
     metered_kwh: Decimal
 
+    @property
+    def change_kwh(self) -> Decimal:
+        return self.metered_kwh - self.billed_kwh
+
 
 def to_correct(*, viewer: Viewer, since: dt.date) -> list[ToCorrect]:
     """
@@ -80,3 +84,10 @@ CROSS JOIN LATERAL (
 WHERE now_is.computed_at > b.issued_at AND now_is.kwh <> b.energy_kwh
 ORDER BY lower(b.local_days), b.number
 """
+
+
+def year_before(today: dt.date) -> dt.date:
+    """
+    Return the first day of the month a year ago: as far back as late readings are looked for.
+    """
+    return today.replace(year=today.year - 1, day=1)

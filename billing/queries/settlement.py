@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db.models import (
     Case,
@@ -31,6 +30,7 @@ from billing.models import (
     BankEntry,
     Contract,
     Dispute,
+    DisputeNote,
     DunningLevel,
     Invoice,
     InvoiceLine,
@@ -97,12 +97,14 @@ def with_balance(rows: QuerySet[Invoice]) -> QuerySet[Balanced]:
     )  # fmt: skip
 
 
-def open_documents(*, viewer: Viewer) -> QuerySet[Balanced]:
+def open_documents(*, viewer: Viewer, search: str = "") -> QuerySet[Balanced]:
     """
     Return the issued documents the viewer may see that are not settled, oldest due day first,
     with their balance. What a host is owed is not among them.
     """
     issued = Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.ISSUED)
+    if search:
+        issued = issued.filter(Q(number__icontains=search) | Q(customer__name__icontains=search))
     return (
         with_balance(issued.exclude(document_type=Invoice.Type.SELF_BILLED))
         .exclude(open_amount=Decimal(0))
@@ -204,9 +206,7 @@ def owed_to(*, operator_id: int, currency: str) -> list[Owed]:
     ]
 
 
-def bank_entries(
-    *, viewer: Viewer, search: str = "", unmatched: bool = False
-) -> QuerySet[BankEntry]:
+def bank_entries(*, viewer: Viewer, search: str = "", unmatched: bool = False) -> QuerySet[Any]:
     """
     Return the movements the viewer may see with `allocated` and `left`, newest first.
     """
@@ -223,19 +223,34 @@ def bank_entries(
             | Q(counterparty__icontains=search)
             | Q(reference__icontains=search)
         )
-    return rows.exclude(left=0) if unmatched else rows
+    return rows.exclude(left=Decimal(0)) if unmatched else rows
 
 
-def allocations_of(*, viewer: Viewer, invoice_ids: Iterable[int]) -> QuerySet[Allocation]:
+def allocations_of_entry(*, viewer: Viewer, entry_id: int) -> QuerySet[Allocation]:
     """
-    Return what settled some documents, in order.
+    Return what a movement settled, in order.
     """
     return (
         Allocation.objects.visible_to(viewer)
-        .filter(invoice_id__in=list(invoice_ids))
-        .select_related("entry", "credit_note")
+        .filter(entry_id=entry_id)
+        .select_related("invoice__customer", "by")
         .order_by("at", "pk")
     )
+
+
+def currencies_of(*, viewer: Viewer) -> list[str]:
+    """
+    Return the currencies of the documents the viewer may see.
+    """
+    issued = Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.ISSUED)
+    return list(issued.order_by("currency").distinct("currency").values_list("currency", flat=True))
+
+
+def dispute_notes(*, dispute: Dispute) -> QuerySet[DisputeNote]:
+    """
+    Return what was said in a dispute, in order. The dispute comes from `disputes`, which scopes.
+    """
+    return dispute.notes.select_related("by").order_by("at", "pk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +304,10 @@ def disputes(*, viewer: Viewer, state: str = "", search: str = "") -> QuerySet[D
     Return the disputes the viewer may see, those that wait for an answer first.
     """
     rows = Dispute.objects.visible_to(viewer).select_related(
-        "line__invoice__customer", "line__invoice__contract__site", "correction"
+        "line__invoice__customer",
+        "line__invoice__contract__site",
+        "line__invoice__period",
+        "correction",
     )
     if state == "live":
         rows = rows.filter(state__in=[live.value for live in Dispute.LIVE])
@@ -322,7 +340,7 @@ def lines_of(*, viewer: Viewer) -> QuerySet[InvoiceLine]:
     """
     return InvoiceLine.objects.filter(
         invoice__in=Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.ISSUED)
-    ).select_related("invoice")
+    ).select_related("invoice__period")
 
 
 def operators_that_remind() -> list[int]:

@@ -302,3 +302,16 @@ def query(context: template.Context, **changes: object) -> str:
             given[key] = str(value)
     text: str = given.urlencode()
     return f"?{text}"
+
+
+@register.simple_tag
+def money_tabs() -> list[tuple[str, str]]:
+    """
+    Return the pages about money with their names.
+    """
+    return [
+        ("ops-money", gettext("What is owed")),
+        ("ops-payments", gettext("Payments")),
+        ("ops-disputes", gettext("Disputes")),
+        ("ops-corrections", gettext("To correct")),
+    ]

@@ -85,7 +85,7 @@ def test_a_statement_settles_what_it_names_once():
     _import(invoice, _camt(_entry("100.00", invoice.number, reference="A3")))
     assert _open(invoice) == 0
     left = {
-        entry.reference: entry.left  # type: ignore[attr-defined]
+        entry.reference: entry.left
         for entry in queries.bank_entries(viewer=_viewer(invoice), unmatched=True)
     }
     assert left == {"A2": D("50.00"), "A3": D("20.85")}

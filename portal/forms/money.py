@@ -1,0 +1,217 @@
+"""
+Forms of payments, corrections and disputes: validate, never save.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+# A month of a busy account is far below; a larger file is no statement.
+_STATEMENT_LIMIT = 10 * 1024 * 1024
+_DAY = forms.DateInput(attrs={"type": "date"})
+
+
+def _search(placeholder: Any) -> forms.CharField:
+    return forms.CharField(
+        label=_("Search"), required=False, max_length=80,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": placeholder}),
+    )  # fmt: skip
+
+
+class _Filter(forms.Form):
+    def chosen(self) -> dict[str, Any]:
+        """
+        Return what was understood; the rest counts as not chosen.
+        """
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+class OpenFilter(_Filter):
+    """
+    Search in open documents.
+    """
+
+    search = _search(_("Number, customer"))
+
+
+class PaymentFilter(_Filter):
+    """
+    Search in payments, or only those that wait for a person.
+    """
+
+    search = _search(_("Payer, text, reference"))
+    unmatched = forms.BooleanField(label=_("Not allocated"), required=False)
+
+
+class DisputeFilter(_Filter):
+    """
+    Search in disputes by document, customer and state.
+    """
+
+    search = _search(_("Number, customer"))
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[
+            ("", _("All")), ("live", _("Not decided")), ("corrected", _("Corrected")),
+            ("rejected", _("Rejected")), ("withdrawn", _("Withdrawn")),
+        ],
+    )  # fmt: skip
+
+
+class ContractFilter(_Filter):
+    """
+    Search in contracts by customer, price model and state.
+    """
+
+    search = _search(_("Reference, customer, site"))
+    model = forms.ChoiceField(label=_("Price model"), required=False)
+    status = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[
+            ("", _("All")), ("draft", _("Draft")), ("active", _("Active")), ("ended", _("Ended")),
+        ],
+    )  # fmt: skip
+
+    def __init__(self, data: Any, *, models: Sequence[tuple[str, str]]) -> None:
+        super().__init__(data)
+        self.fields["model"].choices = [("", _("All")), *models]  # type: ignore[attr-defined]
+
+
+class StatementFile(forms.Form):
+    """
+    A bank statement to import.
+    """
+
+    file = forms.FileField(
+        label=_("Bank statement"), help_text=_("camt.053, an XML file of your bank"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".xml,application/xml,text/xml"}),
+    )  # fmt: skip
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > _STATEMENT_LIMIT:
+            raise ValidationError(_("The file is larger than 10 MB. Send one month at a time."))
+        return file
+
+
+class Payment(forms.Form):
+    """
+    A payment that no statement brings.
+    """
+
+    booked_on = forms.DateField(label=_("Day"), widget=_DAY)
+    amount = forms.DecimalField(
+        label=_("Amount"), max_digits=14, decimal_places=2, min_value=Decimal("0.01")
+    )
+    currency = forms.RegexField(
+        label=_("Currency"), regex=r"^[A-Z]{3}$", initial="EUR",
+        error_messages={"invalid": _("Three capital letters, such as EUR.")},
+    )  # fmt: skip
+    reference = forms.CharField(
+        label=_("Your reference"), max_length=80, help_text=_("such as the cash book number")
+    )
+    remittance = forms.CharField(
+        label=_("Text"), max_length=200, required=False,
+        help_text=_("document numbers in it are settled at once"),
+    )  # fmt: skip
+
+
+class Allocate(forms.Form):
+    """
+    A part of a payment for a document.
+    """
+
+    invoice = forms.ChoiceField(label=_("Document"))
+    amount = forms.DecimalField(
+        label=_("Amount"), max_digits=14, decimal_places=2, help_text=_("below zero takes back")
+    )
+
+    def __init__(self, data: Any, *, documents: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.fields["invoice"].choices = documents  # type: ignore[attr-defined]
+
+
+class Reason(forms.Form):
+    """
+    Why a document is corrected or credited; it is printed on the new one.
+    """
+
+    reason = forms.CharField(label=_("Reason"), max_length=200)
+
+
+class Dispute(forms.Form):
+    """
+    What a customer does not agree with.
+    """
+
+    comment = forms.CharField(
+        label=_("What is wrong?"), max_length=2000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    first_day = forms.DateField(
+        label=_("From"), widget=_DAY, required=False,
+        help_text=_("only if some days of the line are wrong"),
+    )  # fmt: skip
+    last_day = forms.DateField(label=_("To, that day included"), widget=_DAY, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        first, last = cleaned.get("first_day"), cleaned.get("last_day")
+        if (first is None) != (last is None):
+            self.add_error(
+                "last_day" if last is None else "first_day", _("Give both days, or none.")
+            )
+        elif first is not None and last is not None and last < first:
+            self.add_error("last_day", _("The last day is before the first."))
+        return cleaned
+
+    def span(self, timezone: str) -> tuple[dt.datetime, dt.datetime] | None:
+        """
+        Return the instants between which the local days lie, None for all of the line.
+        """
+        first, last = self.cleaned_data["first_day"], self.cleaned_data["last_day"]
+        if first is None or last is None:
+            return None
+        zone = zoneinfo.ZoneInfo(timezone)
+        end = last + dt.timedelta(days=1)
+        return tuple(  # type: ignore[return-value]
+            dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC) for day in (first, end)
+        )
+
+
+class Answer(forms.Form):
+    """
+    What the operator does with a dispute.
+    """
+
+    step = forms.ChoiceField(
+        label=_("Step"),
+        choices=[
+            ("answered", _("Answer")), ("meter_test", _("Promise a check of the meter")),
+            ("rejected", _("Reject")), ("corrected", _("Correct the bill")),
+        ],
+    )  # fmt: skip
+    text = forms.CharField(
+        label=_("To the customer"), max_length=2000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+
+class CustomerWord(forms.Form):
+    """
+    A further word of the customer, or the end of it.
+    """
+
+    text = forms.CharField(
+        label=_("Message"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    withdraw = forms.BooleanField(label=_("I withdraw the dispute"), required=False)
