@@ -1,5 +1,5 @@
 """
-The pages about money: what is owed, paid, corrected and disputed; contracts; the customer's account.
+The pages about money: what is owed, paid, corrected and disputed; contracts; a customer's account.
 """
 
 from decimal import Decimal
