@@ -118,8 +118,9 @@ def bill(
         .select_for_update(of=("self",))
         .get(pk=contract_id)
     )
-    period = _billing_period(contract, month)
-    if Invoice.objects.filter(period=period).exclude(status=Invoice.Status.VOID).exists():
+    period, is_new = _billing_period(contract, month)
+    live = Invoice.objects.filter(period=period).exclude(status=Invoice.Status.VOID)
+    if not is_new and live.exists():
         raise AlreadyInvoiced(contract.reference)
     try:
         parts = parts_of(contract, period)
@@ -136,7 +137,10 @@ def bill(
     return invoice
 
 
-def _billing_period(contract: Contract, month: dt.date) -> BillingPeriod:
+def _billing_period(contract: Contract, month: dt.date) -> tuple[BillingPeriod, bool]:
+    """
+    Return the period of a month and whether it was made just now.
+    """
     first, end = queries.billable_days(contract=contract, month=month) or (month, month)
     if first >= end:
         raise NothingToBill(contract.reference)
@@ -148,9 +152,10 @@ def _billing_period(contract: Contract, month: dt.date) -> BillingPeriod:
     )  # fmt: skip
     # The contract is locked, so nobody makes it in between.
     found = BillingPeriod.objects.filter(contract=contract, local_days=made.local_days).first()
-    if found is None:
-        made.save(force_insert=True)
-    return found or made
+    if found is not None:
+        return found, False
+    made.save(force_insert=True)
+    return made, True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,12 @@ _PREFIXES = {
 }
 
 
+_GIVEN = [
+    "series", "sequence", "number", "issued_on", "issued_at", "due_on", "previous_hash",
+    "document_hash", "status",
+]  # fmt: skip
+
+
 def issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | None) -> None:
     """
     Give a stored draft its number, dates and hash, within the caller's transaction.
@@ -42,7 +48,7 @@ def issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | No
     invoice.previous_hash = series.last_hash
     invoice.document_hash = hashlib.sha256(queries.canonical_document(invoice=invoice)).digest()
     invoice.status = Invoice.Status.ISSUED
-    invoice.save()
+    invoice.save(update_fields=_GIVEN)
     series.last_hash = invoice.document_hash
     series.save(update_fields=["last_number", "last_hash"])
     announce(

@@ -73,6 +73,9 @@ def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
             f"{terms.metering_point} has no readings for the hour from"
             f" {missing.args[0]:%d %B %Y %H:%M} UTC."
         ) from None
+    # The last local day of a period is the one before the date of its end, wherever it is.
+    if found.first_due is None or found.first_due >= period.end.date():
+        return found
     past = metering.expired_meters(point_id=found.point_id, period=period)
     if any(meter.blocks for meter in past):
         raise Incomplete(" ".join(told_expiry(meter) for meter in past if meter.blocks))

@@ -18,6 +18,7 @@ from telemetry.queries.evidence import (
     hourly_energy,
     metered_energy,
     point_of_channel,
+    register_of,
     service_energy,
 )
 from telemetry.queries.figures import (
@@ -156,6 +157,7 @@ __all__ = [
     "readings_of",
     "refusals_by_reason",
     "refused_rows",
+    "register_of",
     "rollups_between",
     "service_availability",
     "service_energy",

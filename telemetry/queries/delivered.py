@@ -14,7 +14,7 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 from sites.domain import Period, local_days
 from telemetry.domain.losses import LossMethod, delivered
 from telemetry.models import Channel, LossPolicy, MeteringPoint, Rollup
-from telemetry.queries.evidence import MeteredEnergy, metered_energy
+from telemetry.queries.evidence import MeteredEnergy, metered_energy, register_of
 from telemetry.queries.rollups import energy_over
 
 _HUNDRED = Decimal(100)
@@ -35,13 +35,15 @@ def delivered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
     :raises ReadingMissing: if an hour of the period is not covered
     :raises LossesNotAgreed: if no loss policy holds on one of the days
     """
-    point = MeteringPoint.objects.select_related("site", "delivery_point").get(pk=point_id)
+    channel = register_of(point_id=point_id)
+    point = channel.point
     if point.boundary != MeteringPoint.Boundary.HEAT_SOURCE:
-        return metered_energy(point_id=point_id, period=period)
+        return metered_energy(channel=channel, period=period)
     pieces = list(_pieces(point, period))
     if all(policy.method == LossPolicy.Method.SINK_METER for policy, _ in pieces):
-        return metered_energy(point_id=_customers_side(point), period=period)
-    found = metered_energy(point_id=point_id, period=period)
+        sink = register_of(point_id=_customers_side(point))
+        return metered_energy(channel=sink, period=period)
+    found = metered_energy(channel=channel, period=period)
     kwh, words = Decimal(0), []
     for policy, piece in pieces:
         if policy.method == LossPolicy.Method.SINK_METER:

@@ -43,13 +43,24 @@ class MeteredEnergy:
     estimated_kwh: Decimal = Decimal(0)
     # What was taken off for the pipe, in words, where the source was metered.
     loss: str = ""
+    # When the first verification of its meters ends; None where none is recorded.
+    first_due: dt.date | None = None
     # What else must be known of the meter, in words.
     warning: str = ""
 
 
-def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
+def register_of(*, point_id: int) -> Channel:
     """
-    Return the energy of a point's register with its evidence.
+    Return the register of a point with its point and site.
+    """
+    return Channel.objects.select_related("point__site", "point__delivery_point").get(
+        point_id=point_id, quantity=Channel.Quantity.ENERGY
+    )
+
+
+def metered_energy(*, channel: Channel, period: Period) -> MeteredEnergy:
+    """
+    Return the energy of a register with its evidence.
 
     The digest is SHA-256 over one line a reading, "<channel key>|<instant>|<value>\\n", in order
     of time: the instant in UTC as 2026-01-31T20:00:00.000000Z, the value in plain decimals
@@ -57,13 +68,12 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
 
     :raises ReadingMissing: if an hour of the period is not covered
     """
-    channel = Channel.objects.get(point_id=point_id, quantity=Channel.Quantity.ENERGY)
     hours = _hours(channel_id=channel.pk, period=period)
-    serials = (
-        Installation.objects.filter(point_id=point_id)
+    meters = list(
+        Installation.objects.filter(point_id=channel.point_id)
         .filter(valid__overlap=DateTimeTZRange(period.start, period.end))
         .order_by("valid")
-        .values_list("meter__serial", flat=True)
+        .values_list("meter__serial", "meter__calibration_due")
     )
     with connection.cursor() as cursor:
         cursor.execute(
@@ -77,10 +87,11 @@ def metered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
         )
         count, digest, fingerprints = cursor.fetchone()
     return MeteredEnergy(
-        point_id=point_id,
+        point_id=channel.point_id,
         channel_id=channel.pk,
         channel_key=channel.key,
-        serials=", ".join(serials)[:60],
+        serials=", ".join(serial for serial, _ in meters)[:60],
+        first_due=min((due for _, due in meters if due is not None), default=None),
         opening=hours.opening,
         closing=hours.closing,
         energy_kwh=hours.energy_kwh,

@@ -96,7 +96,7 @@ def test_a_time_without_a_meter_is_estimated_by_the_day_before_and_says_so():
         (Decimal(8), Decimal(0), "actual", Decimal(1)),
     ]
     found = queries.metered_energy(
-        point_id=channel.point_id,
+        channel=queries.register_of(point_id=channel.point_id),
         period=Period(midnight, midnight + dt.timedelta(hours=3)),
     )
     assert (found.energy_kwh, found.estimated_kwh) == (Decimal(28), Decimal(15))
