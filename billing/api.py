@@ -102,3 +102,23 @@ class InvoiceXml(APIView):
         response = HttpResponse(xml, content_type="application/xml")
         response["Content-Disposition"] = f'attachment; filename="{number}-{wanted}.xml"'
         return response
+
+
+class InvoiceEvidence(APIView):
+    """
+    The evidence of one issued document, to be checked without the portal.
+    """
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    def get(self, request: Request, number: str) -> HttpResponse:
+        """
+        404 for a document that is not there, not issued or not the viewer's.
+        """
+        invoice = get_object_or_404(
+            queries.invoice_details(viewer=viewer_of(request)), number=number, status="issued"
+        )
+        response = HttpResponse(
+            documents.evidence_bundle(invoice=invoice), content_type="application/zip"
+        )
+        response["Content-Disposition"] = f'attachment; filename="{number}-evidence.zip"'
+        return response

@@ -78,6 +78,11 @@ urlpatterns = [
     path("api/v1/invoices/", billing_api.Invoices.as_view(), name="invoices"),
     path("api/v1/invoices/<str:number>/pdf", billing_api.InvoicePdf.as_view(), name="invoice-pdf"),
     path("api/v1/invoices/<str:number>/xml", billing_api.InvoiceXml.as_view(), name="invoice-xml"),
+    path(
+        "api/v1/invoices/<str:number>/evidence",
+        billing_api.InvoiceEvidence.as_view(),
+        name="invoice-evidence",
+    ),
     path("ops/", ops_sites.fleet, name="ops-fleet"),
     path("ops/sites/<slug:slug>/", ops_sites.site, name="ops-site"),
     path("ops/points/<int:pk>/", ops_points.point, name="ops-point"),

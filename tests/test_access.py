@@ -63,6 +63,7 @@ ACCESS = {
     "api/v1/invoices/": (200, 200, 200, 200, 200, 403),
     "api/v1/invoices/<str:number>/pdf": (200, 404, 200, 404, 404, 403),
     "api/v1/invoices/<str:number>/xml": (200, 404, 200, 404, 404, 403),
+    "api/v1/invoices/<str:number>/evidence": (200, 404, 200, 404, 404, 403),
     "api/schema/": (200, 200, 200, 200, 200, 200),
     "heat/": (404, 404, 200, 200, 404, 302),
     "heat/usage/": (404, 404, 200, 200, 404, 302),

@@ -3,7 +3,14 @@ Issued documents as people and machines read them: PDF/A-3 and EN 16931. What is
 was stored; nothing is computed here.
 """
 
+from billing.documents.bundle import bundle_differences, evidence_bundle
 from billing.documents.einvoice import Syntax, electronic_invoice
 from billing.documents.pdf import invoice_pdf
 
-__all__ = ["Syntax", "electronic_invoice", "invoice_pdf"]
+__all__ = [
+    "Syntax",
+    "bundle_differences",
+    "electronic_invoice",
+    "evidence_bundle",
+    "invoice_pdf",
+]

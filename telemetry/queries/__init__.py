@@ -14,6 +14,7 @@ from telemetry.queries.carbon import (
 from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
 from telemetry.queries.evidence import (
     MeteredEnergy,
+    canonical_readings,
     changed_readings,
     hourly_energy,
     metered_energy,
@@ -121,6 +122,7 @@ __all__ = [
     "availability",
     "batches",
     "boundary_energy",
+    "canonical_readings",
     "changed_readings",
     "channel_choices",
     "channels",

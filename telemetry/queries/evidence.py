@@ -236,3 +236,16 @@ def changed_readings(
 
 def _fours(fingerprints: bytes) -> list[bytes]:
     return [fingerprints[n : n + 4] for n in range(0, len(fingerprints), 4)]
+
+
+def canonical_readings(*, channel_id: int, period: Period) -> str:
+    """
+    Return the lines that the digest of a period's readings is taken over.
+    """
+    channel = Channel.objects.get(pk=channel_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DIGEST.replace("{instants}", ", coalesce(string_agg(line, '' ORDER BY at), '')"),
+            {"channel": channel.pk, "key": channel.key, "start": period.start, "end": period.end},
+        )
+        return bytes(cursor.fetchone()[3]).decode()
