@@ -10,6 +10,7 @@ from billing import api as billing_api
 from portal.views import (
     account,
     accounts,
+    explain,
     health,
     heat,
     heat_bills,
@@ -143,6 +144,7 @@ urlpatterns = [
         name="ops-contract-convert",
     ),
     path("account/", account.account, name="account"),
+    path("lines/<int:pk>/", explain.line, name="line"),
     path("account/lines/<int:pk>/dispute/", account.open_dispute, name="dispute-new"),
     path("account/disputes/<int:pk>/", account.dispute, name="dispute"),
     path("heat/", heat.home, name="heat"),

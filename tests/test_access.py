@@ -115,6 +115,7 @@ ACCESS = {
     "ops/contracts/<int:pk>/start/": (405, 405, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/convert/": (405, 405, 404, 404, 404, 302),
     "account/": (404, 404, 200, 200, 200, 302),
+    "lines/<int:pk>/": (200, 404, 200, 404, 404, 302),
     "account/lines/<int:pk>/dispute/": (404, 404, 200, 404, 404, 302),
     "account/disputes/<int:pk>/": (404, 404, 200, 404, 404, 302),
     "hosting/invoices/": (404, 404, 404, 404, 200, 302),

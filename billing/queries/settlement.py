@@ -340,7 +340,7 @@ def lines_of(*, viewer: Viewer) -> QuerySet[InvoiceLine]:
     """
     return InvoiceLine.objects.filter(
         invoice__in=Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.ISSUED)
-    ).select_related("invoice__period")
+    ).select_related("invoice__period", "terms")
 
 
 def operators_that_remind() -> list[int]:

@@ -161,3 +161,21 @@ def test_contracts_speak_in_sentences_and_drafts_are_started():
     client.post(f"/ops/contracts/{contract.pk}/convert/")
     contract.refresh_from_db()
     assert (contract.status, contract.pilot_until) == ("active", None)
+
+
+def test_a_line_is_explained_down_to_its_readings():
+    invoice = _invoice()
+    line = invoice.lines.get(charge="energy")
+    client = _client(invoice.customer)
+
+    text = _page(client, f"/lines/{line.pk}/")
+
+    assert "1860.000 kWh × 0.0616" in text
+    assert "1860.000000000 kWh" in text
+    assert "745" in text
+    assert "<svg" in text
+    readings = b"".join(
+        client.get(f"/lines/{line.pk}/?format=csv").streaming_content  # type: ignore[attr-defined]
+    )
+    assert len(readings.splitlines()) == 746
+    assert f"/lines/{line.pk}/" in _page(client, f"/heat/bills/{invoice.pk}/")
