@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from telemetry.formats import csv_plain, line_protocol, objects
+from telemetry.formats import csv_plain, line_protocol, objects, telegrams
 from telemetry.formats.compression import (
     ENCODINGS,
     Limited,
@@ -61,6 +61,9 @@ FORMATS: dict[str, Format] = {
         objects.JSON,
         objects.NDJSON,
         line_protocol.FORMAT,
+        telegrams.TELEGRAMS,
+        telegrams.WMBUSMETERS,
+        telegrams.READOUT,
     )
 }
 

@@ -198,6 +198,8 @@ class Meter(RegisterFields):
     dt_min_k = models.DecimalField(max_digits=4, decimal_places=1, null=True, blank=True)
     qp_m3h = models.DecimalField(max_digits=9, decimal_places=3, null=True, blank=True)
     qi_m3h = models.DecimalField(max_digits=9, decimal_places=4, null=True, blank=True)
+    # AES-128 key of a radio meter, sixteen bytes; never shown again once entered.
+    radio_key = models.BinaryField(null=True, blank=True)
     verified_on = models.DateField(null=True, blank=True)
     # The last day on which the verification holds.
     calibration_due = models.DateField(null=True, blank=True)

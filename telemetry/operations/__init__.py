@@ -16,6 +16,7 @@ from telemetry.operations.metering import (
     add_register,
     exchange_meter,
     install_meter,
+    set_radio_key,
 )
 from telemetry.operations.rollups import roll_up_channel
 from telemetry.operations.uploads import (
@@ -58,5 +59,6 @@ __all__ = [
     "replay_rejected",
     "roll_up_channel",
     "save_mapping",
+    "set_radio_key",
     "upload_to_import",
 ]

@@ -65,6 +65,7 @@ from telemetry.queries.meters import (
     places_of,
     working_point,
 )
+from telemetry.queries.meters_by_serial import Placed, placed_meters, plain_serial
 from telemetry.queries.public import public_heat, public_uptime_days
 from telemetry.queries.readings import Problem, problems_of_batch, readings_between
 from telemetry.queries.rollups import (
@@ -110,6 +111,7 @@ __all__ = [
     "MeteredEnergy",
     "MonthEnergy",
     "NoCheck",
+    "Placed",
     "Problem",
     "ReadingMissing",
     "SeriesPoint",
@@ -148,7 +150,9 @@ __all__ = [
     "meters_at",
     "monthly_energy",
     "newest_hours",
+    "placed_meters",
     "places_of",
+    "plain_serial",
     "point_of_channel",
     "points",
     "problems_of_batch",

@@ -1,0 +1,275 @@
+"""
+Meters' telegrams against what other decoders found in the same bytes, and their way to channels.
+"""
+
+import datetime as dt
+import io
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from telemetry import operations
+from telemetry.formats import mbus, wmbus
+from telemetry.formats.telegram import NotDecodable, Record, Telegram
+from telemetry.models import Channel, IngestBatch, Meter, Reading, RejectedReading
+from tests.factories_telemetry import LATER, make_heat_channel
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared/data/a_mbus"
+FRAMES = sorted(DATA.glob("libmbus/*/*.norm.xml"))
+VECTORS = DATA / "wmbusmeters/heat_meter_vectors.jsonl"
+
+needs_data = pytest.mark.skipif(
+    not DATA.exists(), reason="real telegrams are not at ../shared/data"
+)
+
+
+def _text(node: etree._Element, name: str) -> str:
+    return (node.findtext(name) or "").strip()
+
+
+def _same(record: Record, expected: str) -> bool:
+    value = record.value
+    if isinstance(value, dt.datetime):
+        return f"{value.isoformat()}Z" == expected
+    if isinstance(value, dt.date):
+        return value.isoformat() == expected
+    if isinstance(value, Decimal):
+        return abs(value - Decimal(expected)) <= Decimal("0.000001") * max(Decimal(1), abs(value))
+    return (value or "") == expected
+
+
+@needs_data
+@pytest.mark.parametrize("path", FRAMES, ids=lambda path: path.name.removesuffix(".norm.xml"))
+def test_a_wired_frame_says_what_libmbus_found(path: Path):
+    hexadecimal = path.with_name(path.name.replace(".norm.xml", ".hex")).read_text()
+    root = etree.fromstring(path.read_bytes())
+    meter, expected = root.find("SlaveInformation"), root.findall("DataRecord")
+    assert meter is not None
+    if all(_text(e, "Function") == "Manufacturer specific" for e in expected):
+        with pytest.raises(NotDecodable, match="no profile for this meter"):
+            mbus.decode(mbus.from_hex(hexadecimal))
+        return
+
+    found = mbus.decode(mbus.from_hex(hexadecimal))
+
+    assert found.serial.lstrip("0") == _text(meter, "Id").lower().lstrip("0")
+    assert (found.manufacturer, found.version, f"{found.status:02X}") == (
+        _text(meter, "Manufacturer"), int(_text(meter, "Version")), _text(meter, "Status"),
+    )  # fmt: skip
+    assert len(found.records) == len(expected)
+    for record, told in zip(found.records, expected, strict=True):
+        if record.function == "manufacturer":
+            continue
+        assert record.storage == int(_text(told, "StorageNumber")), told.get("id")
+        assert _same(record, _text(told, "Value")), (told.get("id"), record)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("error/application_busy", "that it is busy"),
+        ("error/error", "an unspecified error"),
+        ("error/premature_end_of_data2", "cut short"),
+        ("error/premature_end_of_dif2", "cut short"),
+        ("error/premature_end_of_var_vif1", "does not add up"),
+        ("error/too_long_var_vif", "does not add up"),
+        ("error/too_many_difes", "too many DIF extensions"),
+        ("error/too_many_records", "too many records"),
+        ("error/too_many_vifes", "too many VIF extensions"),
+        ("error/unimplemented_ci", "an unknown request"),
+        ("unsupported/invalid_length", "checksum"),
+        ("unsupported/manual_frame1", "not hexadecimal"),
+        ("unsupported/manual_frame5", "0x51 is not supported"),
+        ("unsupported/svm_f22_telegram2", "no profile for this meter"),
+    ],
+)
+def test_what_is_no_reading_is_refused_by_name(name: str, says: str):
+    with pytest.raises(NotDecodable, match=says):
+        mbus.decode(mbus.from_hex((DATA / f"libmbus/{name}.hex").read_text()))
+
+
+PLAIN = mbus.from_hex(
+    "68 1F 1F 68 08 02 72 78 56 34 12 24 40 01 07 55 00 00 00 03 13 15 31 00 DA 02 3B 13 01"
+    " 8B 60 04 37 18 02 18 16"
+)
+
+
+def _resealed(frame: bytes) -> bytes:
+    data = frame[4:-2]
+    return frame[:4] + data + bytes([sum(data) & 0xFF, 0x16])
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (PLAIN[:20], "cut short: 20 of 37 bytes"),
+        (PLAIN[:-2] + b"\x00\x16", "The checksum is 0x00, the bytes give 0x18"),
+        (PLAIN[:-1] + b"\x15", "does not end with 16"),
+        (b"\x10" + PLAIN[1:], "does not begin with 68"),
+        (_resealed(PLAIN[:17] + b"\x20\x05" + PLAIN[19:]), "encrypted and no key"),
+        (b"", "no M-Bus long frame"),
+    ],
+)
+def test_each_fault_of_a_frame_has_its_own_name(frame: bytes, says: str):
+    with pytest.raises(NotDecodable, match=says):
+        mbus.decode(frame)
+
+
+# Fields of wmbusmeters that a standard telegram holds, the quantity, and SI units in one of theirs.
+FIELDS = {
+    "total_energy_consumption_kwh": ("energy", {"Wh": Decimal(1000), "J": Decimal(3_600_000)}),
+    "total_volume_m3": ("volume", {"m³": Decimal(1)}),
+    "power_kw": ("power", {"W": Decimal(1000)}),
+    "flow_temperature_c": ("supply", {"°C": Decimal(1)}),
+    "return_temperature_c": ("return", {"°C": Decimal(1)}),
+    "volume_flow_m3h": ("flow", {"m³/h": Decimal(1)}),
+}
+
+
+def _outcome(vector: dict[str, str | list[str]], hexadecimal: str) -> Telegram | str:
+    key = str(vector["args"]).split()[-1]
+    try:
+        return wmbus.decode(
+            mbus.from_hex(hexadecimal), key=bytes.fromhex(key) if len(key) == 32 else None
+        )
+    except NotDecodable as problem:
+        return str(problem)
+
+
+@needs_data
+def test_wireless_telegrams_of_the_standard_layout_decode_and_the_table_says_which_do_not():
+    refused: dict[str, list[str]] = {}
+    checked = decoded = 0
+    for row in VECTORS.read_text().splitlines():
+        vector = json.loads(row)
+        outcomes = [_outcome(vector, text) for text in vector["telegrams"]]
+        told = [outcome for outcome in outcomes if isinstance(outcome, Telegram)]
+        if not told:
+            refused.setdefault(str(outcomes[-1]), []).append(vector["driver"])
+            continue
+        now = {
+            r.quantity: r
+            for t in told
+            for r in reversed(t.records)
+            if r.function == "instantaneous" and not (r.storage or r.tariff or r.device)
+        }
+        if "energy" not in now:
+            refused.setdefault("Only data in the maker's own layout.", []).append(vector["driver"])
+            continue
+        decoded += 1
+        assert told[-1].serial == vector["expected"]["id"], vector["args"]
+        for name, (quantity, units) in FIELDS.items():
+            record = now.get(quantity)
+            # The expected figures are those after the last, compact one.
+            if len(vector["telegrams"]) > 1 or name not in vector["expected"] or record is None:
+                continue
+            assert isinstance(record.value, Decimal)
+            figure = record.value / units[record.unit]
+            expected = Decimal(str(vector["expected"][name]))
+            assert abs(figure - expected) <= Decimal("0.0006") * max(Decimal(1), abs(expected)), (
+                vector
+            )
+            checked += 1
+
+    assert (decoded, checked > 100) == (43 - sum(map(len, refused.values())), True)
+    table = (ROOT / "docs/mbus.md").read_text()
+    for why, drivers in refused.items():
+        for driver in set(drivers):
+            assert f"| {driver} | {drivers.count(driver)} | {why} |" in table
+
+
+def _meter(kind: str = "heat", serial: str = "77447744") -> Channel:
+    channel = make_heat_channel(unit="MWh")
+    Meter.objects.update(serial=serial, kind=kind)
+    Channel.objects.create(
+        site=channel.site, point=channel.point, quantity="supply", kind="gauge",
+        key="heat.supply", unit="°C",
+    )  # fmt: skip
+    return channel
+
+
+MULTICAL = (
+    "68464668084a72447744772d2c3404060000000406ce86000004ff073444020004ff08f8ce0100041411680300043b"
+    "0f02000002593c19025da41104ff220000000004a5ff21c7d02700d916"
+)
+
+
+def _ingest(channel: Channel, body: str, name: str) -> operations.IngestResult:
+    return operations.ingest(
+        site_id=channel.site_id, stream=io.BytesIO(body.encode()), format=name,
+        source=IngestBatch.Source.HTTP, received_at=LATER,
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_telegram_finds_the_channels_of_its_meter_in_their_units():
+    channel = _meter()
+
+    found = _ingest(channel, f"2026-01-01T00:00:00Z {MULTICAL}\n", "mbus")
+
+    assert (found.accepted, found.rejected) == (2, 0)
+    values = dict(Reading.objects.values_list("channel__key", "value"))
+    assert values == {"heat.energy": Decimal("34.51"), "heat.supply": Decimal("64.6")}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "serial", "says"),
+    [
+        ("heat", "1", "No meter with the serial 77447744 is installed"),
+        ("electricity", "77447744", "of a meter for heat, meter 77447744 is installed as one for"),
+    ],
+)
+def test_a_telegram_of_another_meter_is_kept_with_its_reason(kind: str, serial: str, says: str):
+    channel = _meter(kind, serial)
+
+    found = _ingest(channel, f"{MULTICAL}\nnonsense\n", "mbus")
+
+    assert (found.accepted, found.rejected) == (0, 2)
+    first, second = RejectedReading.objects.order_by("row")
+    assert says in first.detail
+    assert second.detail == "The telegram is not hexadecimal."
+
+
+@pytest.mark.django_db
+def test_the_json_of_wmbusmeters_and_an_optical_read_out():
+    channel = _meter()
+    said = {"id": "77447744", "media": "heat", "timestamp": "2026-01-01T00:00:00Z",
+            "total_energy_consumption_kwh": 34510, "flow_temperature_c": 64.6}  # fmt: skip
+    assert _ingest(channel, json.dumps(said) + "\n", "wmbusmeters").accepted == 2
+
+    Meter.objects.update(serial="66153690", unit="GJ")
+    good = "6.8(0032.871*GJ)6.26(03329.67*m3)9.21(66153690)"
+    assert _ingest(channel, good, "iec62056-21").accepted == 1
+    assert Reading.objects.get(at=LATER).value == Decimal("32.871")
+    wrong = _ingest(channel, good.replace("0032.871", "032A.871"), "iec62056-21")
+    assert (wrong.accepted, wrong.rejected) == (0, 1)
+    assert RejectedReading.objects.get().detail == "'032A.871' in 6.8 is not a number."
+
+
+@pytest.mark.django_db
+def test_a_radio_key_has_sixteen_bytes_and_is_not_in_the_trail():
+    meter = _meter().point.installations.get().meter
+    key = bytes(range(16))
+
+    with pytest.raises(ValueError, match="16 bytes"):
+        operations.set_radio_key(meter_id=meter.pk, key=b"short", at=LATER, by_id=None)
+    operations.set_radio_key(meter_id=meter.pk, key=key, at=LATER, by_id=None)
+
+    from sites.models import AuditEntry
+
+    entry = AuditEntry.objects.get(action="radio key set")
+    assert key.hex() not in json.dumps([entry.before, entry.after])
+
+
+def test_hexadecimal_as_people_write_it():
+    assert mbus.from_hex("|68 1f_1F:68|") == bytes([0x68, 0x1F, 0x1F, 0x68])
+    assert re.fullmatch(r"[0-9a-f]{4}", f"{wmbus.checksum(b'123456789'):04x}")
+    # Check value of CRC-16/EN-13757 in the catalogue of parametrised CRC algorithms.
+    assert wmbus.checksum(b"123456789") == 0xC2B7
