@@ -8,6 +8,7 @@ from telemetry.models.metering import (
     MeteringPoint,
     MeterRegister,
 )
+from telemetry.models.quality import Decision, Finding, QualityFlag, Rule, RuleSetting, VeeValue
 from telemetry.models.readings import IngestBatch, Reading, RejectedReading
 from telemetry.models.rollups import DirtyRange, Rollup
 from telemetry.models.rules import CalibrationRule, LossPolicy
@@ -16,8 +17,10 @@ __all__ = [
     "CalibrationRule",
     "Channel",
     "ColumnMapping",
+    "Decision",
     "DirtyRange",
     "EmissionFactor",
+    "Finding",
     "Gateway",
     "IngestBatch",
     "Installation",
@@ -25,9 +28,13 @@ __all__ = [
     "Meter",
     "MeterRegister",
     "MeteringPoint",
+    "QualityFlag",
     "Reading",
     "RejectedReading",
     "Rollup",
+    "Rule",
+    "RuleSetting",
     "Upload",
     "UploadChunk",
+    "VeeValue",
 ]
