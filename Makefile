@@ -43,12 +43,13 @@ fuzz: .venv/dev.stamp
 bench: .venv/dev.stamp
 	@$(BIN)/python -W ignore -m tests.bench $(if $(QUICK),--quick)
 
-# Web, worker and beat; Ctrl-C or the end of one ends all three.
+# Web, worker and beat, and with MQTT_URL the subscriber; Ctrl-C or the end of one ends all three.
 run: .venv/runtime.stamp
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@trap 'trap - EXIT INT TERM; kill $$(jobs -p) 2>/dev/null; wait' EXIT INT TERM; \
 	$(BIN)/python manage.py runserver --noreload & \
 	$(BIN)/python -m celery -A portal worker --concurrency 2 --queues ingest,rollup,billing,documents,default & \
+	{ [ -z "$$MQTT_URL" ] && exec sleep infinity || exec $(BIN)/python manage.py run_mqtt; } & \
 	$(BIN)/python -m celery -A portal beat --schedule "$${WARMGRID_VAR:-var}/beat-schedule" & \
 	wait -n
 

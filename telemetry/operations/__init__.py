@@ -7,7 +7,7 @@ from telemetry.operations.calibration import (
 )
 from telemetry.operations.carbon import FactorRow, FactorsOverlap, load_emission_factors
 from telemetry.operations.gateways import create_gateway, gateway_of_token
-from telemetry.operations.ingest import IngestResult, ingest, replay_rejected
+from telemetry.operations.ingest import IngestResult, ingest, keep_unreadable, replay_rejected
 from telemetry.operations.losses import agree_losses
 from telemetry.operations.mappings import save_mapping
 from telemetry.operations.metering import (
@@ -52,6 +52,7 @@ __all__ = [
     "gateway_of_token",
     "ingest",
     "install_meter",
+    "keep_unreadable",
     "load_calibration_rules",
     "load_emission_factors",
     "queue_upload",

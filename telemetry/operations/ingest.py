@@ -85,6 +85,34 @@ def ingest(
 
 
 @transaction.atomic(durable=True)
+def keep_unreadable(
+    *, site_id: int, gateway_id: int, format: str, source: IngestBatch.Source, bodies: list[bytes],
+    why: str, received_at: dt.datetime,
+) -> int:  # fmt: skip
+    """
+    Keep deliveries of which nothing can be made, with the reason, where the sender cannot be told;
+    return the batch.
+    """
+    batch = IngestBatch.objects.create(
+        site_id=site_id, gateway_id=gateway_id, source=source, format=format,
+        received_at=received_at, sha256=hashlib.sha256(b"".join(bodies)).digest(),
+        row_count=len(bodies), rejected=len(bodies),
+    )  # fmt: skip
+    RejectedReading.objects.bulk_create(
+        RejectedReading(
+            batch=batch,
+            row=number,
+            field="row",
+            reason=Reason.UNREADABLE,
+            detail=why,
+            value_text=body[:4096].decode("utf-8", "replace").replace("\0", ""),
+        )
+        for number, body in enumerate(bodies, start=1)
+    )
+    return batch.pk
+
+
+@transaction.atomic(durable=True)
 def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None) -> IngestResult:
     """
     Try the kept rows of a site again, after a channel was mapped, say. What is stored now is

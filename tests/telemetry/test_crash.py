@@ -7,21 +7,12 @@ The server is one of its own, so that nobody else loses theirs. CRASH_READINGS s
 import contextlib
 import json
 import os
-import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import psycopg
-from django.conf import settings
-
-from tests.web_server import ROOT, send, web_server
+from tests.own_server import OwnServer, server_of_its_own
+from tests.web_server import send, web_server
 
 READINGS = int(os.environ.get("CRASH_READINGS", "200000"))
 BATCH = 2_500
@@ -35,51 +26,6 @@ from tests.factories_telemetry import make_heat_channel
 channel = make_heat_channel(code="pool")
 print(operations.create_gateway(site_id=channel.site_id, name="g", at=NOON, by_id=None)[1])
 """
-
-
-class _Server:
-    """
-    An embedded PostgreSQL with data of its own, beside the one of the tests.
-    """
-
-    def __init__(self, var: Path) -> None:
-        self.var = var
-        ours = {name: text for name, text in os.environ.items() if name != "DATABASE_URL"}
-        # Redis stays the one of the tests.
-        self.env = {**ours, "WARMGRID_VAR": str(var), "REDIS_URL": settings.REDIS_URL,
-                    "LOG_LEVEL": "CRITICAL"}  # fmt: skip
-
-    def run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=self.env, check=True, text=True,
-            stdout=subprocess.PIPE,
-        )  # fmt: skip
-        return done.stdout
-
-    def start(self) -> None:
-        self.run("-m", "portal.embedded", "start")
-
-    def kill(self) -> None:
-        pid = int((self.var / "postgresql" / "postmaster.pid").read_text().split("\n", 1)[0])
-        os.kill(pid, signal.SIGKILL)
-
-    def connect(self) -> psycopg.Connection[tuple[int, ...]]:
-        return psycopg.connect(
-            self.run("-c", "from portal import embedded; print(embedded.postgres_url())").strip()
-        )
-
-
-@contextlib.contextmanager
-def _server_of_its_own() -> Iterator[_Server]:
-    # Not in pytest's folder, which the account that runs PostgreSQL cannot enter.
-    var = Path(os.environ.get("WARMGRID_VAR") or ROOT / "var") / f"crash-{uuid.uuid4().hex[:8]}"
-    server = _Server(var)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.run("-m", "portal.embedded", "stop")
-        shutil.rmtree(var, ignore_errors=True)
 
 
 def _lines(batch: int) -> bytes:
@@ -111,7 +57,7 @@ def _deliver(port: int, token: str, batch: int, acknowledged: list[int]) -> int:
 def test_what_was_acknowledged_outlives_a_killed_database_and_is_stored_once():
     batches = READINGS // BATCH
     acknowledged: list[int] = []
-    with _server_of_its_own() as server:
+    with server_of_its_own() as server:
         server.run("manage.py", "migrate", "--verbosity", "0")
         token = server.run("manage.py", "shell", "--verbosity", "0", "-c", _MAKE_A_GATEWAY).strip()
         with web_server(workers=2, env=server.env) as port, ThreadPoolExecutor(3) as pool:
@@ -149,7 +95,7 @@ def test_what_was_acknowledged_outlives_a_killed_database_and_is_stored_once():
     print(json.dumps({"readings": total, "tries_again": retried, "batches": counted[2]}))
 
 
-def _kill_now_and_then(server: _Server, acknowledged: list[int], batches: int) -> None:
+def _kill_now_and_then(server: OwnServer, acknowledged: list[int], batches: int) -> None:
     for n in range(1, KILLS + 1):
         while len(acknowledged) < n * batches // (KILLS + 1):
             time.sleep(0.005)
