@@ -7,8 +7,11 @@ import gzip
 import json
 import socket
 import subprocess
+import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +260,43 @@ def test_a_body_cut_off_on_its_way_stores_nothing(port: int, token: str):
         assert b" 400 " in answer.split(b"\r\n", 1)[0]
         assert b"before it was complete" in answer
     assert not Reading.objects.exists()
+
+
+def test_a_batch_whose_answer_was_lost_is_all_duplicates_when_sent_again(port: int, token: str):
+    body = _lines(2_000)
+    head = (
+        f"POST /api/v2/write HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {token}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(head.encode() + body)
+    deadline = time.monotonic() + 30
+    while not IngestBatch.objects.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    again = send(port, "/api/v2/write", body, {"Authorization": f"Token {token}"})
+
+    assert again == (204, b"")
+    counts = IngestBatch.objects.order_by("pk").values_list("accepted", "duplicate")
+    assert list(counts) == [(2_000, 0), (0, 2_000)]
+
+
+def test_the_same_batch_at_once_from_all_sides_is_stored_once(transactional_db: None, token: str):
+    forwards = _lines(3_000)
+    backwards = b"".join(reversed(forwards.splitlines(keepends=True)))
+    headers = {"Authorization": f"Token {token}"}
+
+    def deliver(port: int, body: bytes) -> int:
+        for tries in range(1, 20):
+            status, answer = send(port, "/api/v2/write", body, headers)
+            if status == 204:
+                return tries
+            # Two that wait for each other: one is told to send again.
+            assert status == 503, answer
+        raise AssertionError("never acknowledged")
+
+    with web_server(workers=3) as server, ThreadPoolExecutor(6) as pool:
+        list(pool.map(partial(deliver, server), [forwards, backwards] * 6))
+
+    assert Reading.objects.count() == 3_000
+    assert sum(IngestBatch.objects.values_list("accepted", flat=True)) == 3_000
