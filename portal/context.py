@@ -35,6 +35,7 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
         Kind.OPERATOR: [
             ("ops-fleet", gettext("Sites")),
             ("ops-meters", gettext("Meters")),
+            ("ops-gateways", gettext("Gateways")),
             ("ops-imports", gettext("Imports")),
             ("ops-invoices", gettext("Invoices")),
             ("ops-runs", gettext("Billing")),

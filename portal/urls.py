@@ -11,6 +11,7 @@ from portal.views import (
     account,
     accounts,
     explain,
+    gateways,
     health,
     heat,
     heat_bills,
@@ -97,6 +98,19 @@ urlpatterns = [
     path("ops/meters/", ops_meters.meters, name="ops-meters"),
     path("ops/meters/<int:pk>/", ops_meters.meter, name="ops-meter"),
     path("ops/meters/<int:pk>/registers/new/", ops_meters.new_register, name="ops-register-new"),
+    path("ops/gateways/", gateways.gateways, name="ops-gateways"),
+    path("ops/gateways/new/", gateways.new, name="ops-gateway-new"),
+    path("ops/gateways/<int:pk>/", gateways.gateway, name="ops-gateway"),
+    path(
+        "ops/gateways/<int:pk>/renew/", gateways.change, {"how": "renew"}, name="ops-gateway-renew"
+    ),
+    path(
+        "ops/gateways/<int:pk>/revoke/",
+        gateways.change,
+        {"how": "revoke"},
+        name="ops-gateway-revoke",
+    ),
+    path("ops/gateways/<int:pk>/name/", gateways.give_name, name="ops-gateway-name"),
     path("ops/invoices/", ops_billing.invoices, name="ops-invoices"),
     path("ops/invoices/<int:pk>/", ops_billing.invoice, name="ops-invoice"),
     path("ops/invoices/<int:pk>/issue/", ops_billing.issue_invoice, name="ops-invoice-issue"),

@@ -124,3 +124,11 @@ def import_left_uploads(**kwargs: Any) -> None:
     for upload_id in queries.uploads_left_queued(queued_before=now - _UNHEARD):
         import_upload.delay(upload_id=upload_id)
     operations.drop_old_uploads(made_before=now - _UPLOADS_KEPT)
+
+
+@shared_task
+def replay_site(*, site_id: int, by_id: int | None, **kwargs: Any) -> None:
+    """
+    Try the kept readings of a site again, after a name was given to a channel, say.
+    """
+    operations.replay_rejected(site_id=site_id, received_at=timezone.now(), by_id=by_id)

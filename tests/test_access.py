@@ -13,7 +13,16 @@ from django.urls import get_resolver
 from billing import operations
 from billing.models import BankEntry, BillingRun, Dispute, Invoice
 from sites.models import Invitation, Membership, Stakeholder
-from telemetry.models import Channel, ColumnMapping, IngestBatch, Meter, MeteringPoint, Upload
+from telemetry import operations as metering
+from telemetry.models import (
+    Channel,
+    ColumnMapping,
+    Gateway,
+    IngestBatch,
+    Meter,
+    MeteringPoint,
+    Upload,
+)
 from tests import factories
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
@@ -84,6 +93,12 @@ ACCESS = {
     "ops/meters/": (200, 200, 404, 404, 404, 302),
     "ops/meters/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/meters/<int:pk>/registers/new/": (200, 404, 404, 404, 404, 302),
+    "ops/gateways/": (200, 200, 404, 404, 404, 302),
+    "ops/gateways/new/": (200, 200, 404, 404, 404, 302),
+    "ops/gateways/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/gateways/<int:pk>/renew/": (405, 405, 404, 404, 404, 302),
+    "ops/gateways/<int:pk>/revoke/": (405, 405, 404, 404, 404, 302),
+    "ops/gateways/<int:pk>/name/": (405, 405, 404, 404, 404, 302),
     "ops/invoices/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/": (200, 404, 404, 404, 404, 302),
     # These only take POST; the rows show who gets past the guard.
@@ -137,6 +152,7 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = route.replace("<str:number>", invoice.number)
     filled = filled.replace("ops/billing/<int:pk>", f"ops/billing/{run.pk}")
     filled = filled.replace("invoices/<int:pk>", f"invoices/{invoice.pk}")
+    filled = filled.replace("gateways/<int:pk>", f"gateways/{Gateway.objects.get().pk}")
     filled = filled.replace("payments/<int:pk>", f"payments/{BankEntry.objects.get().pk}")
     filled = filled.replace("disputes/<int:pk>", f"disputes/{Dispute.objects.get().pk}")
     filled = filled.replace("contracts/<int:pk>", f"contracts/{invoice.contract_id}")
@@ -176,6 +192,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     contract = make_contract(channel)
     invoice = operations.bill_contract(contract_id=contract.pk, month=JANUARY, at=LATER, issue=True)
     assert invoice is not None
+    metering.create_gateway(site_id=site.pk, name="box", at=LATER, by_id=None)
     operations.make_document(invoice_id=invoice.pk, at=LATER)
     operations.enter_payment(
         operator_id=site.operator_id, booked_on=JANUARY, amount=Decimal(10), currency="EUR",

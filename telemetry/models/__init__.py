@@ -2,6 +2,7 @@ from telemetry.models.carbon import EmissionFactor
 from telemetry.models.mapping import ColumnMapping, Upload, UploadChunk
 from telemetry.models.metering import (
     Channel,
+    ChannelAlias,
     Gateway,
     Installation,
     Meter,
@@ -16,6 +17,7 @@ from telemetry.models.rules import CalibrationRule, LossPolicy
 __all__ = [
     "CalibrationRule",
     "Channel",
+    "ChannelAlias",
     "ColumnMapping",
     "Decision",
     "DirtyRange",

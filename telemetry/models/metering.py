@@ -381,3 +381,28 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ChannelAliasQuerySet(ScopedQuerySet["ChannelAlias"]):
+    scope = Scope(operator="site__operator")
+
+
+class ChannelAlias(models.Model):
+    """
+    Another name that the gateways of a site send for a channel. A channel's own key goes first.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="channel_aliases")
+    text = models.CharField(max_length=200)
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="aliases")
+    created_at = models.DateTimeField()
+
+    objects = ChannelAliasQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["site", "text"], name="an_alias_names_one_channel"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text

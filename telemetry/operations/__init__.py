@@ -6,7 +6,13 @@ from telemetry.operations.calibration import (
     record_verification,
 )
 from telemetry.operations.carbon import FactorRow, FactorsOverlap, load_emission_factors
-from telemetry.operations.gateways import create_gateway, gateway_of_token
+from telemetry.operations.gateways import (
+    create_gateway,
+    gateway_of_token,
+    name_channel,
+    revoke_gateway,
+    rotate_token,
+)
 from telemetry.operations.ingest import IngestResult, ingest, keep_unreadable, replay_rejected
 from telemetry.operations.losses import agree_losses
 from telemetry.operations.mappings import save_mapping
@@ -55,10 +61,13 @@ __all__ = [
     "keep_unreadable",
     "load_calibration_rules",
     "load_emission_factors",
+    "name_channel",
     "queue_upload",
     "record_verification",
     "replay_rejected",
+    "revoke_gateway",
     "roll_up_channel",
+    "rotate_token",
     "save_mapping",
     "set_radio_key",
     "upload_to_import",

@@ -14,7 +14,7 @@ from django.db import connection
 
 from telemetry import formats
 from telemetry.domain.readings import all_plain, plain_value, utc_instant
-from telemetry.models import Channel, RejectedReading
+from telemetry.models import Channel, ChannelAlias, RejectedReading
 
 Reason = RejectedReading.Reason
 
@@ -173,7 +173,9 @@ class Staging:
         Copy what is well-formed to the table and write the rest to `refused`.
         """
         found = Channel.objects.filter(site_id=self.site_id).values_list("key", "pk")
-        channels: dict[str | None, str] = {key: str(pk) for key, pk in found}
+        named = ChannelAlias.objects.filter(site_id=self.site_id).values_list("text", "channel_id")
+        # A channel's own key goes before another's alias.
+        channels: dict[str | None, str] = {name: str(pk) for name, pk in [*named, *found]}
         judge = Judge(channels, self.received_at + FUTURE_TOLERANCE, self.months)
         with connection.cursor() as cursor:
             cursor.execute(_STAGING_TABLE)

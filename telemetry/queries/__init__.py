@@ -29,6 +29,14 @@ from telemetry.queries.figures import (
     public_site_figures,
     site_figures,
 )
+from telemetry.queries.gateways import (
+    UnknownName,
+    all_gateways,
+    batches_of,
+    gateways,
+    kept_by_reason,
+    unknown_names,
+)
 from telemetry.queries.handoffs import HandOff, hand_offs
 from telemetry.queries.heat_checks import (
     Balance,
@@ -51,7 +59,6 @@ from telemetry.queries.mappings import mapping_spec, mappings, units_of_channels
 from telemetry.queries.metering import (
     channels,
     channels_by_name,
-    gateways,
     installations,
     newest_hours,
     points,
@@ -119,10 +126,13 @@ __all__ = [
     "SiteState",
     "State",
     "SubjectUptime",
+    "UnknownName",
     "UptimeDay",
     "WorkingPoint",
+    "all_gateways",
     "availability",
     "batches",
+    "batches_of",
     "boundary_energy",
     "canonical_readings",
     "changed_readings",
@@ -141,6 +151,7 @@ __all__ = [
     "heat_checks",
     "hourly_energy",
     "installations",
+    "kept_by_reason",
     "last_values",
     "loss_policies",
     "mapping_spec",
@@ -171,6 +182,7 @@ __all__ = [
     "site_states",
     "tenant_footprint",
     "units_of_channels",
+    "unknown_names",
     "upload_sample",
     "uploads",
     "uploads_left_queued",

@@ -11,7 +11,7 @@ from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from sites.access import Viewer
-from telemetry.models import Channel, Gateway, Installation, MeteringPoint, Reading, Rollup
+from telemetry.models import Channel, Installation, MeteringPoint, Reading, Rollup
 
 
 def points(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[MeteringPoint]:
@@ -102,11 +102,3 @@ def readings_of(*, viewer: Viewer, channel_id: int) -> QuerySet[Reading]:
     """
     seen = Channel.objects.visible_to(viewer).filter(pk=channel_id)
     return Reading.objects.filter(channel__in=seen).order_by("-at")
-
-
-def gateways(*, viewer: Viewer, site_id: int) -> QuerySet[Gateway]:
-    """
-    Return the gateways of a site that are not revoked, by name.
-    """
-    own = Gateway.objects.visible_to(viewer).filter(site_id=site_id, revoked_at__isnull=True)
-    return own.order_by("name")
