@@ -194,9 +194,23 @@ def _bill(now: dt.datetime, say: Say) -> None:
             while billing.bill_next(run_id=run.pk, at=at):
                 pass
         month = following
+    _pay(operator, now)
     for invoice_id in bills.invoices_without_document(limit=1000):
         billing.make_document(invoice_id=invoice_id, at=now)
     say("closed months billed, documents made")
+
+
+def _pay(operator: Stakeholder, now: dt.datetime) -> None:
+    """
+    Book that what fell due in earlier months was paid on its day, by the number it carries.
+    """
+    this_month = now.date().replace(day=1)
+    for invoice in bills.unpaid_before(operator_id=operator.pk, day=this_month):
+        billing.enter_payment(
+            operator_id=operator.pk, booked_on=invoice.due_on or this_month, amount=invoice.gross,
+            currency=invoice.currency, reference=f"demo {invoice.number}",
+            remittance=invoice.number, at=now, by_id=None,
+        )  # fmt: skip
 
 
 def _summary() -> Summary:

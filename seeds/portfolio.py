@@ -25,7 +25,12 @@ OPERATOR: dict[str, Any] = {
     "vat_id": "DE811569869",
     "email": "billing@nordhaven.example",
     "phone": "+49 431 555 0140",
-    "bank_details": "DE02 1203 0000 0000 2020 51",
+    "bank_details": "Nordhaven Edge",
+    # A well-formed number that banks use in examples; no account.
+    "iban": "DE02120300000000202051",
+    "creditor_id": "DE98ZZZ09999999999",
+    "contact_name": "Mara Lindqvist",
+    "complaints": "Schlichtungsstelle Energie e. V., Friedrichstraße 133, 10117 Berlin",
 }
 
 

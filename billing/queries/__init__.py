@@ -51,6 +51,7 @@ from billing.queries.settlement import (
     reminders,
     reminders_to_send,
     statement,
+    unpaid_before,
     with_balance,
 )
 
@@ -106,6 +107,7 @@ __all__ = [
     "terms_of",
     "to_correct",
     "told_expiry",
+    "unpaid_before",
     "with_balance",
     "year_before",
 ]

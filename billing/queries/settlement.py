@@ -358,3 +358,13 @@ def reminders_to_send(*, limit: int) -> list[int]:
     """
     waiting = Reminder.objects.filter(sent_at__isnull=True)
     return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def unpaid_before(*, operator_id: int, day: dt.date) -> QuerySet[Invoice]:
+    """
+    Return the documents due before a day that nothing was paid for, for commands.
+    """
+    return Invoice.objects.filter(
+        operator_id=operator_id, status=Invoice.Status.ISSUED, gross__gt=0, due_on__lt=day,
+        allocations__isnull=True,
+    ).exclude(document_type=Invoice.Type.SELF_BILLED).order_by("pk")  # fmt: skip
