@@ -54,7 +54,7 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("hosting-uptime", gettext("Uptime")),
             ("hosting-invoices", gettext("Invoices")),
             ("account", gettext("Account")),
-            ("hosting-energy", gettext("Energy statement")),
+            ("hosting-energy", gettext("Energy")),
         ],
     }[kind]
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, cast
 
+import hypothesis
 import pytest
 from celery import current_app
 from django.conf import settings as project_settings
@@ -14,6 +15,11 @@ from pytest_django import Settings
 
 from portal import embedded
 
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 embedded.ensure_running()
 # What an earlier run, or another at the same time, has counted in the cache is not ours.
 project_settings.CACHES["default"]["KEY_PREFIX"] = f"test-{uuid.uuid4().hex}"

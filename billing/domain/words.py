@@ -22,6 +22,8 @@ def sentences(
     """
 
     def money(amount: Decimal | None) -> str:
+        if amount is not None and amount == round(amount, 2):
+            return f"{currency} {amount:.2f}"
         return f"{currency} {_plain(amount)}"
 
     told: list[str] = []
