@@ -27,13 +27,16 @@ from telemetry.domain import (
     accuracy,
     calibration,
     carbon,
+    estimates,
     heat,
     kpi,
     losses,
     registers,
     shares,
     units,
+    vee,
 )
+from telemetry.domain.quality import Share
 from tests import golden_billing
 
 Inputs = dict[str, Any]
@@ -303,6 +306,58 @@ def _calibration(given: Inputs) -> dict[str, str]:
     return {"due": due.isoformat()}
 
 
+def _spike(given: Inputs) -> dict[str, Any]:
+    found = vee.spike([_decimal(x) for x in given["intervals"]], over=_decimal(given["threshold"]))
+    return {"ratio": _float(found.ratio), "fail": found.fails}
+
+
+def _high_low(given: Inputs) -> dict[str, Any]:
+    found = vee.high_low(
+        _decimal(given["usage_kWh"]),
+        _decimal(given["days"]),
+        reference=_decimal(given["ref_kWh"]),
+        reference_days=_decimal(given["ref_days"]),
+    )
+    return {"ratio": _float(found.ratio), "fail": found.fails}
+
+
+def _profile_scale(given: Inputs) -> dict[str, list[float]]:
+    profile = [_decimal(part) for part in given["profile"]]
+    return {"e": [float(e) for e in estimates.profile_scaled(_decimal(given["dE_kWh"]), profile)]}
+
+
+def _average_de(given: Inputs) -> dict[str, float]:
+    found = estimates.average_of_neighbours(
+        previous=(_decimal(given["prev_kWh"]), given["prev_days"]),
+        following=(_decimal(given["next_kWh"]), given["next_days"]),
+        days=given["days"],
+    )
+    return {"E_est": float(found)}
+
+
+def _estimated_share(given: Inputs) -> dict[str, Any]:
+    estimated = _decimal(given["E_est"])
+    found = Share(estimated, _decimal(given["E_actual"]) + estimated)
+    return {
+        "f_E": float(found.share),
+        "f_t": given["h_est"] / given["h_total"],
+        "decision": found.tolerance().value,
+    }
+
+
+def _correction_window(given: Inputs) -> dict[str, str]:
+    detected, began, previous = (
+        dt.date.fromisoformat(given[key])
+        for key in ("detected", "error_start", "prev_period_start")
+    )
+    return {
+        name: estimates.correction_from(
+            detected=detected, error_start=start, previous_period_start=previous
+        ).isoformat()
+        for name, start in (("determinable", began), ("not_determinable", None))
+    }
+
+
 # By the start of the id; the longest that fits is taken.
 FORMULAS: dict[str, Callable[[Inputs], Any]] = {
     "heat.units": _units,
@@ -322,6 +377,12 @@ FORMULAS: dict[str, Callable[[Inputs], Any]] = {
     "alloc.largest_remainder": _shares,
     "vee.correction": _correction,
     "vee.interpolate": _interpolate,
+    "vee.spike": _spike,
+    "vee.highlow": _high_low,
+    "vee.profile_scale": _profile_scale,
+    "vee.av_de": _average_de,
+    "vee.estfraction": _estimated_share,
+    "vee.window_de": _correction_window,
     "rollup.gap_split": _gap_split,
     "rollup.late": _late,
     "rollup.volweighted_temp": _mean_temperature,
