@@ -8,12 +8,14 @@ readings says the same. Instants are in order; registers are in their native uni
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median
 from typing import Any, NamedTuple
 
+from telemetry.domain.estimates import LINEAR_UP_TO
 from telemetry.domain.quality import Flag
 from telemetry.domain.registers import MARGIN
 
@@ -278,7 +280,7 @@ class _Register:
         while at < len(self.rows):
             first = self._stood_since(at)
             if first < at - 1 and self.rows[at][1] > self.rows[at - 1][1]:
-                stood = self._kwh_by_power(self.rows[first : at])
+                stood = self._kwh_by_power(self.rows[first:at])
                 rise = self.rows[at][1] - self.rows[first][1]
                 # What it caught up has to be there to be spread: half of it at the least.
                 if stood > settings["min_kwh"] and rise * self.dial.kwh > stood / 2:
@@ -290,7 +292,7 @@ class _Register:
         return sum(
             (
                 self.power.get(begin, Decimal(0)) * hours(end - begin)
-                for (begin, _), (end, _) in zip(rows, rows[1:], strict=False)
+                for (begin, _), (end, _) in itertools.pairwise(rows)
             ),
             Decimal(0),
         )
@@ -308,7 +310,8 @@ class _Register:
                     "gap", start, end, LOW,
                     f"No readings for {hours(end - start).normalize():f} hours; both ends are"
                     f" known, {(closing - opening).normalize():f} in between.",
-                    "estimate", hours(end - start), hours(longest), automatic=True,
+                    "estimate", hours(end - start), hours(longest),
+                    automatic=bool(settings["auto"]) or end - start <= LINEAR_UP_TO,
                 ))  # fmt: skip
 
 
@@ -431,6 +434,23 @@ def _flat(rows: Sequence[Reading], flat: Mapping[str, Any]) -> list[Breach]:
                 "none", hours(last[0] - first[0]), hours(longest),
             ))  # fmt: skip
         start = index
+    return breaches
+
+
+def interval_gaps(rows: Sequence[Reading], interval: dt.timedelta) -> list[Breach]:
+    """
+    Return the stretches in which interval means are missing; their total is unknown.
+    """
+    breaches = []
+    for (before, _), (here, _) in itertools.pairwise(rows):
+        missing = here - before - interval
+        if missing > interval / 2:
+            breaches.append(Breach(
+                "gap", before + interval, here, HIGH if missing > dt.timedelta(days=7) else MEDIUM,
+                f"No readings for {hours(missing).normalize():f} hours, and nothing tells the"
+                " total.",
+                "estimate", hours(missing), hours(interval),
+            ))  # fmt: skip
     return breaches
 
 

@@ -57,6 +57,7 @@ class Rollup(models.Model):
         MISSING = "missing", "Missing"
         SUSPECT = "suspect", "Check"
         ESTIMATED = "estimated", "Estimated"
+        EDITED = "edited", "Edited"
         SCALED = "scaled", "Metered in total, spread over time"
         ACTUAL = "actual", "Measured"
 

@@ -36,6 +36,23 @@ INSERT INTO telemetry_rollup (channel_id, grain, start_at, end_at, opening, clos
   estimated_kwh, mean, minimum, maximum, samples, coverage, quality, version, computed_at)
 """
 
+# What rules and people said about values that count; the worse of two wins. A register's figure
+# speaks for both hours it divides, any other value for its own.
+_NOTED = """
+noted AS (
+  SELECT hour, bool_or(flag = 'suspect') AS suspect, bool_or(flag = 'estimated') AS estimated,
+    bool_or(flag = 'edited') AS edited, bool_or(flag = 'scaled') AS scaled
+  FROM (
+    SELECT date_bin('1 hour', v.at - b.back, edges.origin) AS hour, v.flag
+    FROM telemetry_veevalue v, edges, (VALUES {backs}) b(back)
+    WHERE v.channel_id = %(channel)s AND v.superseded_at IS NULL AND v.value IS NOT NULL
+      AND v.at >= edges.lo AND v.at <= edges.hi
+  ) n GROUP BY hour
+)
+"""
+_NOTED_REGISTER = _NOTED.replace("{backs}", "(interval '0'), (interval '1 microsecond')")
+_NOTED_VALUE = _NOTED.replace("{backs}", "(interval '0')")
+
 # Hours are those of the site's wall clock: in Kolkata they begin at half past in UTC.
 _EDGES = """
 edges AS (
@@ -194,20 +211,24 @@ factors AS (
   SELECT date_bin('1 hour', at, edges.origin) AS hour, count(*) AS n
   FROM telemetry_reading, edges
   WHERE channel_id = %(channel)s AND at >= edges.lo AND at < edges.hi GROUP BY 1
-)
+), {_NOTED_REGISTER}
 {_INSERT}
 SELECT %(channel)s, 'hour', h.hour, h.hour + interval '1 hour',
   (array_agg(h.dial ORDER BY h.begins) FILTER (WHERE NOT h.estimated))[1],
   (array_agg(h.next_dial ORDER BY h.begins DESC) FILTER (WHERE NOT h.estimated))[1],
-  sum(h.energy), coalesce(sum(h.energy) FILTER (WHERE h.estimated), 0), NULL, NULL, NULL,
+  sum(h.energy),
+  coalesce(sum(h.energy) FILTER (WHERE h.estimated OR coalesce(o.estimated, false)), 0),
+  NULL, NULL, NULL,
   coalesce(max(n.n), 0),
   coalesce(sum(extract(epoch FROM h.ends - h.begins)) FILTER (WHERE NOT h.broken), 0) / 3600,
   CASE WHEN bool_or(h.broken) OR sum(extract(epoch FROM h.ends - h.begins)) < 3600 THEN 'missing'
-    WHEN bool_or(h.suspect) THEN 'suspect' WHEN bool_or(h.estimated) THEN 'estimated'
-    WHEN bool_or(h.scaled) THEN 'scaled'
+    WHEN bool_or(h.suspect OR coalesce(o.suspect, false)) THEN 'suspect'
+    WHEN bool_or(h.estimated OR coalesce(o.estimated, false)) THEN 'estimated'
+    WHEN bool_or(coalesce(o.edited, false)) THEN 'edited'
+    WHEN bool_or(h.scaled OR coalesce(o.scaled, false)) THEN 'scaled'
     ELSE 'actual' END,
   1, %(at)s
-FROM hours h LEFT JOIN samples n USING (hour)
+FROM hours h LEFT JOIN samples n USING (hour) LEFT JOIN noted o USING (hour)
 GROUP BY h.hour
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
@@ -219,11 +240,14 @@ WITH {_EDGES}, hours AS (
     min(value) AS low, max(value) AS high
   FROM telemetry_reading, edges
   WHERE channel_id = %(channel)s AND at >= edges.lo AND at < edges.hi GROUP BY 1
-)
+), {_NOTED_VALUE}
 {_INSERT}
 SELECT %(channel)s, 'hour', hour, hour + interval '1 hour', NULL, NULL, NULL, 0, round(mean, 9),
-  low, high, n, 1, 'actual', 1, %(at)s
-FROM hours
+  low, high, n, 1,
+    CASE WHEN o.suspect THEN 'suspect' WHEN o.estimated THEN 'estimated'
+    WHEN o.edited THEN 'edited' WHEN o.scaled THEN 'scaled' ELSE 'actual' END,
+  1, %(at)s
+FROM hours LEFT JOIN noted o USING (hour)
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
 
@@ -257,12 +281,17 @@ WITH {_EDGES}, lasting AS (
   SELECT hour, count(*) FILTER (WHERE at >= hour) AS n, sum(value * seconds) AS total,
     sum(seconds) AS seconds, min(value) AS low, max(value) AS high
   FROM parts GROUP BY hour
-)
+), {_NOTED_VALUE}
 {_INSERT}
 SELECT %(channel)s, 'hour', hour, hour + interval '1 hour', NULL, NULL,
-  round(total * %(kw)s::numeric / 3600, 9), 0, round(total / seconds, 9), low, high, n,
-  round(seconds / 3600, 6), CASE WHEN seconds < 3600 THEN 'missing' ELSE 'actual' END, 1, %(at)s
-FROM hours
+  round(total * %(kw)s::numeric / 3600, 9),
+  CASE WHEN o.estimated THEN coalesce(round(total * %(kw)s::numeric / 3600, 9), 0) ELSE 0 END,
+  round(total / seconds, 9), low, high, n, round(seconds / 3600, 6),
+  CASE WHEN seconds < 3600 THEN 'missing' WHEN o.suspect THEN 'suspect'
+    WHEN o.estimated THEN 'estimated' WHEN o.edited THEN 'edited' WHEN o.scaled THEN 'scaled'
+    ELSE 'actual' END,
+  1, %(at)s
+FROM hours LEFT JOIN noted o USING (hour)
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
 
@@ -296,8 +325,33 @@ SELECT %(channel)s, %(grain)s, bucket_start, bucket_end,
       OR sum(end_at - start_at) < bucket_end - bucket_start THEN 'missing'
     WHEN bool_or(quality = 'suspect') THEN 'suspect'
     WHEN bool_or(quality = 'estimated') THEN 'estimated'
+    WHEN bool_or(quality = 'edited') THEN 'edited'
     WHEN bool_or(quality = 'scaled') THEN 'scaled' ELSE 'actual' END,
   1, %(at)s
 FROM parts GROUP BY bucket_start, bucket_end
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
+
+# Where every reading of an hour was set aside, what was rolled up from them goes too.
+FORGET = """
+DELETE FROM telemetry_rollup r
+WHERE r.channel_id = %(channel)s AND r.grain = 'hour'
+  AND r.start_at >= %(lower)s - interval '1 hour' AND r.start_at < %(upper)s
+  AND NOT EXISTS (
+    SELECT FROM telemetry_effective e WHERE e.channel_id = %(channel)s
+      AND e.at >= r.start_at - make_interval(secs => %(interval)s) AND e.at < r.end_at
+  )
+"""
+
+# Of a channel of which nothing was corrected, the readings are the effective series.
+CORRECTED = """
+SELECT EXISTS (SELECT FROM telemetry_veevalue
+  WHERE channel_id = %s AND superseded_at IS NULL)
+"""
+
+
+def effective(statement: str) -> str:
+    """
+    Return a statement that reads the effective series instead of the readings.
+    """
+    return statement.replace("telemetry_reading", "telemetry_effective")

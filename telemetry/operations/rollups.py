@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
+from telemetry.operations import quality
 from telemetry.operations import rollup_sql as sql
 
 # kW or W to kW: interval means are sent in one of these.
@@ -34,7 +35,7 @@ def roll_up_channel(*, channel_id: int, at: dt.datetime) -> int:
         if not spans:
             return 0
         channel = Channel.objects.select_related("site").get(pk=channel_id)
-        for lower, upper in spans:
+        for lower, upper in quality.check_ranges(channel=channel, spans=spans, at=at):
             _roll_up_span(channel=channel, lower=lower, upper=upper, at=at)
     return len(spans)
 
@@ -54,15 +55,21 @@ def _roll_up_span(
         "at": at,
     }
     with connection.cursor() as cursor:
+        cursor.execute(sql.CORRECTED, [channel.pk])
+        corrected = cursor.fetchone()[0]
+        read = sql.effective if corrected else str
+        if corrected and channel.kind != Channel.Kind.REGISTER:
+            late = channel.interval_s or 0
+            cursor.execute(sql.FORGET, {**parameters, "interval": late})
         if channel.kind == Channel.Kind.REGISTER:
             sizes = BASE_UNITS[REGISTER_BASE[channel.quantity]]
             parameters["quantity"] = channel.quantity
             parameters["units"] = list(sizes)
             parameters["numerators"] = [size.numerator for size in sizes.values()]
             parameters["denominators"] = [size.denominator for size in sizes.values()]
-            cursor.execute(sql.REGISTER_HOURS, parameters)
+            cursor.execute(read(sql.REGISTER_HOURS), parameters)
         elif channel.interval_s is None:
-            cursor.execute(sql.GAUGE_HOURS, parameters)
+            cursor.execute(read(sql.GAUGE_HOURS), parameters)
         else:
             # The last reading may speak for part of an hour that has none of its own.
             parameters["upper"] = upper + LATE * dt.timedelta(seconds=channel.interval_s)
@@ -70,7 +77,7 @@ def _roll_up_span(
             parameters["kw"] = (
                 KW_PER_UNIT[channel.unit] if channel.quantity == Channel.Quantity.POWER else None
             )
-            cursor.execute(sql.MEAN_HOURS, parameters)
+            cursor.execute(read(sql.MEAN_HOURS), parameters)
         parameters["by_time"] = channel.interval_s is not None
         for grain, part in (("day", "hour"), ("month", "day")):
             cursor.execute(sql.COARSER, {**parameters, "grain": grain, "part": part})

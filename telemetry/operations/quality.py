@@ -1,0 +1,401 @@
+"""
+Validation beside the rollup: what a dirty range broke is found, noted and taken out of the
+effective series. A range without anything to look at costs one statement.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Q
+
+from telemetry.domain import vee
+from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
+from telemetry.models import Channel, Decision, Finding, Installation, RuleSetting, VeeValue
+
+Span = tuple[dt.datetime, dt.datetime]
+
+# How far around a dirty range the readings are looked at together.
+CONTEXT = dt.timedelta(days=2)
+# What the checks of readings find; other rules have checks of their own.
+READING_RULES = ("lost", "dip", "reset", "rise", "stale", "limit", "flat", "gap")
+KW_PER_UNIT = {"kW": Decimal(1), "W": Decimal("0.001")}
+_TEMPERATURES = frozenset({Channel.Quantity.SUPPLY, Channel.Quantity.RETURN})
+
+
+def check_ranges(*, channel: Channel, spans: Sequence[Span], at: dt.datetime) -> list[Span]:
+    """
+    Check dirty ranges of a channel and return what has to be rolled up: the ranges, and what
+    the rules changed. Opens no transaction: it belongs to the rollup's.
+    """
+    if channel.kind == Channel.Kind.HEARTBEAT or not spans:
+        return list(spans)
+    rules = thresholds_of(channel, spans[0][0])
+    found = list(spans)
+    for lower, upper in spans:
+        if _worth_a_look(channel, lower, upper, rules):
+            found += _check(channel, (lower, upper), rules, at)
+    return _merged(found)
+
+
+def thresholds_of(channel: Channel, when: dt.datetime) -> dict[str, dict[str, Any] | None]:
+    """
+    Return the thresholds that hold for a channel at an instant, by rule; None: switched off.
+    """
+    settings = RuleSetting.objects.filter(site_id=channel.site_id, valid__contains=when).filter(
+        Q(channel=channel) | Q(point_id=channel.point_id) | Q(channel=None, point=None)
+    )
+    # The nearest setting wins, so it comes last.
+    nearest = sorted(settings, key=lambda s: (s.channel_id is not None, s.point_id is not None))
+    rules: dict[str, dict[str, Any] | None] = dict(vee.DEFAULTS)
+    for setting in nearest:
+        merged = {**vee.DEFAULTS[setting.rule], **setting.thresholds}
+        rules[setting.rule] = merged if setting.enabled else None
+    return rules
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for lower, upper in sorted(spans):
+        if merged and lower <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], upper))
+        else:
+            merged.append((lower, upper))
+    return merged
+
+
+# --- Is there anything to look at? -----------------------------------------------------------
+
+# Something was found here before, or the readings do what a calm channel never does. `most` is
+# what a register may rise in a second, `high` and `low` what a gauge may read.
+_GATE = """
+WITH around AS (
+  (SELECT at, value FROM telemetry_reading WHERE channel_id = %(channel)s AND at < %(lower)s
+    ORDER BY at DESC LIMIT 1)
+  UNION ALL
+  SELECT at, value FROM telemetry_reading
+  WHERE channel_id = %(channel)s AND at >= %(lower)s AND at < %(upper)s
+  UNION ALL
+  (SELECT at, value FROM telemetry_reading WHERE channel_id = %(channel)s AND at >= %(upper)s
+    ORDER BY at LIMIT 1)
+), stepped AS (
+  SELECT at, value, extract(epoch FROM at - lag(at) OVER w)::float8 AS step,
+    (value - lag(value) OVER w)::float8 AS change
+  FROM around WINDOW w AS (ORDER BY at)
+), islands AS (
+  SELECT at, value, step, change,
+    count(*) FILTER (WHERE change IS DISTINCT FROM 0) OVER (ORDER BY at) AS island
+  FROM stepped
+)
+SELECT EXISTS (SELECT FROM telemetry_veevalue v WHERE v.channel_id = %(channel)s
+    AND v.superseded_at IS NULL AND v.at >= %(lower)s AND v.at < %(upper)s)
+  OR EXISTS (SELECT FROM telemetry_finding f WHERE f.channel_id = %(channel)s
+    AND f.state <> 'gone' AND f.rule = ANY(%(rules)s)
+    AND f.span && tstzrange(%(lower)s, %(upper)s))
+  OR EXISTS (SELECT FROM stepped WHERE {broken})
+  OR EXISTS (SELECT FROM islands WHERE value <> 0 GROUP BY island
+    HAVING max(at) - min(at) > make_interval(secs => %(flat)s))
+"""
+_REGISTER_GATE = _GATE.replace("{broken}", "value = 0 OR change < 0 OR step > 3600 OR change > %(most)s * step")  # noqa: E501 # fmt: skip
+_VALUE_GATE = _GATE.replace(
+    "{broken}", "value = 0 AND %(zeros)s OR value > %(high)s OR value < %(low)s OR step > %(late)s"
+)
+
+
+def _worth_a_look(channel: Channel, lower: dt.datetime, upper: dt.datetime, rules: Any) -> bool:
+    parameters: dict[str, Any] = {
+        "channel": channel.pk, "lower": lower, "upper": upper, "rules": list(READING_RULES),
+        "flat": 3600 * float((rules["flat"] or {"hours": 1e6})["hours"]),
+    }  # fmt: skip
+    if channel.kind == Channel.Kind.REGISTER:
+        most = [dial.most_an_hour / 3600 for _, dial in _dials(channel, lower, upper)]
+        parameters["most"] = float(min(most, default=Decimal(0)))
+        # A register that stands still matters where the power tells whether it may.
+        parameters["flat"] = 1800 if _power_channel(channel) else 1e9
+        gate = _REGISTER_GATE
+    else:
+        limit = rules["limit"] or {"low": -1e12, "high": 1e12, "factor": 1e12}
+        temperature = channel.quantity in _TEMPERATURES
+        rated = _rated(channel, lower)
+        parameters["zeros"] = _register_channel(channel) is not None
+        parameters["low"] = float(limit["low"]) if temperature else -1e15
+        high = limit["high"] if temperature else float(rated or 10**15) * float(limit["factor"])
+        parameters["high"] = float(high)
+        parameters["late"] = 1.5 * channel.interval_s if channel.interval_s else 1e12
+        gate = _VALUE_GATE
+    with connection.cursor() as cursor:
+        cursor.execute(gate, parameters)
+        return bool(cursor.fetchone()[0])
+
+
+# --- The readings of a window ----------------------------------------------------------------
+
+_ROWS = """
+SELECT at, value FROM telemetry_reading
+WHERE channel_id = %(channel)s
+  AND at >= coalesce((SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
+    AND at <= %(lower)s ORDER BY at DESC LIMIT 1), %(lower)s)
+  AND at <= coalesce((SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
+    AND at >= %(upper)s ORDER BY at LIMIT 1), %(upper)s)
+ORDER BY at
+"""
+
+
+def rows_around(channel_id: int, lower: dt.datetime, upper: dt.datetime) -> list[vee.Reading]:
+    """
+    Return the readings of a stretch, and the nearest on either side.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS, {"channel": channel_id, "lower": lower, "upper": upper})
+        return [(at, value) for at, value in cursor.fetchall()]
+
+
+def _dials(
+    channel: Channel, lower: dt.datetime, upper: dt.datetime
+) -> list[tuple[Installation, vee.Dial]]:
+    base = BASE_UNITS[REGISTER_BASE[channel.quantity]]
+    found = []
+    there = Installation.objects.filter(
+        point_id=channel.point_id, valid__overlap=DateTimeTZRange(lower, upper, "[]")
+    )
+    for installation in there.select_related("meter").prefetch_related("meter__registers"):
+        meter: Any = installation.meter
+        is_main = channel.quantity == (
+            "volume" if meter.kind in ("water", "gas") else "energy"
+        )  # fmt: skip
+        register = meter if is_main else next(
+            (r for r in meter.registers.all() if r.quantity == channel.quantity), None
+        )  # fmt: skip
+        if register is None:
+            continue
+        size = base[register.unit]
+        unit = Decimal(size.numerator) / Decimal(size.denominator) * register.multiplier
+        most = meter.max_power_kw if is_main else register.max_an_hour
+        found.append((installation, vee.Dial(register.register_modulus, most / unit, unit)))
+    return found
+
+
+def _rated(channel: Channel, when: dt.datetime) -> Decimal | None:
+    """
+    Return the most the point can draw or deliver, in the unit of its power channel; None where
+    no meter says so or the channel is not power.
+    """
+    if channel.quantity != Channel.Quantity.POWER:
+        return None
+    there = Installation.objects.filter(
+        point_id=channel.point_id, valid__overlap=DateTimeTZRange(when, when, "[]")
+    )
+    most = there.values_list("meter__max_power_kw", flat=True).first()
+    return None if most is None else most / KW_PER_UNIT[channel.unit]
+
+
+def _power_channel(channel: Channel) -> Channel | None:
+    if channel.quantity != Channel.Quantity.ENERGY:
+        return None
+    return Channel.objects.filter(
+        point_id=channel.point_id, quantity=Channel.Quantity.POWER, unit__in=KW_PER_UNIT
+    ).first()
+
+
+def _register_channel(channel: Channel) -> Channel | None:
+    return Channel.objects.filter(
+        point_id=channel.point_id, quantity=Channel.Quantity.ENERGY, kind=Channel.Kind.REGISTER
+    ).first()
+
+
+def _breaches(channel: Channel, window: Span, rules: Any) -> list[vee.Breach]:
+    rows = rows_around(channel.pk, *window)
+    if channel.kind == Channel.Kind.REGISTER:
+        return _register_breaches(channel, rows, window, rules)
+    register = _register_channel(channel)
+    zeros: set[dt.datetime] = set()
+    if register is not None:
+        zeros = {at for at, value in rows_around(register.pk, *window) if value == 0}
+        # A register that never counted says nothing about the line.
+        if not register.readings.exclude(value=0).exists():
+            zeros = set()
+    breaches = vee.check_values(
+        rows, is_temperature=channel.quantity in _TEMPERATURES,
+        rated=_rated(channel, window[0]), zeros=zeros, rules=_limits_fit(channel, rules),
+    )  # fmt: skip
+    if channel.kind == Channel.Kind.INTERVAL and rules["gap"] is not None:
+        breaches += vee.interval_gaps(rows, dt.timedelta(seconds=channel.interval_s or 0))
+    return breaches
+
+
+def _limits_fit(channel: Channel, rules: Any) -> Any:
+    # Flow, and what else is neither a temperature nor power, has no limits of its own.
+    if channel.quantity in _TEMPERATURES or channel.quantity == Channel.Quantity.POWER:
+        return rules
+    return {**rules, "limit": None}
+
+
+def _register_breaches(
+    channel: Channel, rows: list[vee.Reading], window: Span, rules: Any
+) -> list[vee.Breach]:
+    power: Mapping[dt.datetime, Decimal] = {}
+    source = _power_channel(channel)
+    if source is not None:
+        scale = KW_PER_UNIT[source.unit]
+        power = {at: value * scale for at, value in rows_around(source.pk, *window)}
+    breaches: list[vee.Breach] = []
+    for installation, dial in _dials(channel, *window):
+        valid = installation.valid
+        own = [
+            row for row in rows
+            if (valid.lower is None or row[0] >= valid.lower)
+            and (valid.upper is None or row[0] < valid.upper)
+        ]  # fmt: skip
+        breaches += vee.check_register(own, dial=dial, rules=rules, power=power)[0]
+    return breaches
+
+
+# --- Noting what was found -------------------------------------------------------------------
+
+
+def _check(channel: Channel, dirty: Span, rules: Any, at: dt.datetime) -> list[Span]:
+    """
+    Check a dirty range with its surroundings; return what changed in the effective series.
+    """
+    window = (dirty[0] - CONTEXT, dirty[1] + CONTEXT)
+    known = list(
+        Finding.objects.select_for_update()
+        .filter(channel=channel, rule__in=READING_RULES, span__overlap=DateTimeTZRange(*window))
+        .exclude(state=Finding.State.GONE)
+    )
+    breaches = _breaches(channel, window, rules)
+    area = _area(dirty, breaches, known)
+    breaches = [b for b in breaches if b.start < area[1] and b.end > area[0]]
+    wanted: dict[dt.datetime, tuple[vee.Replacement, Finding]] = {}
+    seen: set[int] = set()
+    for breach in breaches:
+        finding = _note(channel, breach, known, at)
+        seen.add(finding.pk)
+        if finding.state != Finding.State.DISMISSED:
+            wanted.update({value.at: (value, finding) for value in breach.values})
+    for finding in known:
+        inside = finding.span.lower < area[1] and finding.span.upper > area[0]
+        if inside and finding.pk not in seen:
+            finding.state, finding.decided_at, finding.decided_by = Finding.State.GONE, at, None
+            finding.save()
+    return _apply(channel, area, wanted, at)
+
+
+def _area(dirty: Span, breaches: Sequence[vee.Breach], known: Sequence[Finding]) -> Span:
+    """
+    Return the dirty range widened to whatever reaches into it.
+    """
+    lower, upper = dirty
+    for start, end in [(b.start, b.end) for b in breaches] + [
+        (f.span.lower, f.span.upper) for f in known
+    ]:
+        if start < dirty[1] and end > dirty[0]:
+            lower, upper = min(lower, start), max(upper, end)
+    return lower, upper
+
+
+def _note(
+    channel: Channel, breach: vee.Breach, known: Sequence[Finding], at: dt.datetime
+) -> Finding:
+    same = next(
+        (
+            f for f in known
+            if f.rule == breach.rule and f.span.lower < breach.end and f.span.upper > breach.start
+        ),
+        None,
+    )  # fmt: skip
+    if same is not None:
+        # A stretch longer than the window looks shorter than it is.
+        lower, upper = same.span.lower, same.span.upper
+        grown = DateTimeTZRange(min(lower, breach.start), max(upper, breach.end))
+        if grown != same.span or same.detail != breach.detail[:300]:
+            same.span, same.measured, same.limit = grown, _figure(breach.measured), _figure(breach.limit)  # noqa: E501 # fmt: skip
+            same.detail = breach.detail[:300]
+            same.save()
+        return same
+    state = Finding.State.ACCEPTED if breach.automatic else Finding.State.OPEN
+    return Finding.objects.create(
+        channel=channel, rule=breach.rule, span=DateTimeTZRange(breach.start, breach.end),
+        severity=breach.severity, measured=_figure(breach.measured), limit=_figure(breach.limit),
+        detail=breach.detail[:300], proposal=breach.proposal, state=state, found_at=at,
+        decided_at=at if breach.automatic else None,
+    )  # fmt: skip
+
+
+def _figure(value: Decimal | None) -> Decimal | None:
+    return None if value is None else round(value, 9)
+
+
+def _apply(
+    channel: Channel, area: Span, wanted: Mapping[dt.datetime, tuple[vee.Replacement, Finding]],
+    at: dt.datetime,
+) -> list[Span]:  # fmt: skip
+    """
+    Bring the values of the rules in an area to what is wanted. What a person decided stays.
+    """
+    lower = min([area[0], *wanted])
+    upper = max([area[1], *(instant + vee.TICK for instant in wanted)])
+    there = VeeValue.objects.filter(
+        channel=channel, superseded_at__isnull=True, at__gte=lower, at__lt=upper
+    )
+    in_force = {value.at: value for value in there.select_related("decision")}
+    by_people = {i for i, v in in_force.items() if v.decision.source != Decision.Source.RULE}
+    ended = []
+    kept = set(by_people)
+    for instant, value in in_force.items():
+        new = wanted.get(instant)
+        if instant in by_people:
+            continue
+        if new and (new[0].value, new[0].flag.value) == (value.value, value.flag):
+            kept.add(instant)
+        else:
+            ended.append(value.pk)
+    VeeValue.objects.filter(pk__in=ended).update(superseded_at=at)
+    fresh = {instant: pair for instant, pair in wanted.items() if instant not in kept}
+    _record(channel, fresh, at)
+    changed = [v.at for v in in_force.values() if v.pk in set(ended)] + list(fresh)
+    return [around(channel.pk, min(changed), max(changed))] if changed else []
+
+
+def _record(
+    channel: Channel, fresh: Mapping[dt.datetime, tuple[vee.Replacement, Finding]], at: dt.datetime
+) -> None:
+    decisions: dict[int, Decision] = {}
+    for value, finding in fresh.values():
+        if finding.pk not in decisions:
+            decisions[finding.pk] = Decision.objects.create(
+                channel=channel, finding=finding, span=finding.span, source=Decision.Source.RULE,
+                state=Decision.State.IN_FORCE, method=value.method, at=at, decided_at=at,
+            )  # fmt: skip
+    VeeValue.objects.bulk_create(
+        VeeValue(
+            channel=channel, at=value.at, value=value.value, flag=value.flag.value,
+            method=value.method, decision=decisions[finding.pk], recorded_at=at,
+        )
+        for value, finding in fresh.values()
+    )  # fmt: skip
+
+
+_AROUND = """
+SELECT
+  coalesce((SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at < %(first)s
+    ORDER BY at DESC LIMIT 1), %(first)s),
+  coalesce((SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at > %(last)s
+    ORDER BY at LIMIT 1), %(last)s) + interval '1 microsecond'
+"""
+
+
+def around(channel_id: int, first: dt.datetime, last: dt.datetime) -> Span:
+    """
+    Return what a change of the effective series from `first` to `last` makes dirty: from the
+    value before it to the one after it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_AROUND, {"channel": channel_id, "first": first, "last": last})
+        lower, upper = cursor.fetchone()
+    return lower, upper
