@@ -302,7 +302,7 @@ class _Register:
         if settings is None or len(self.rows) < 2:
             return
         steps = [b[0] - a[0] for a, b in zip(self.rows, self.rows[1:], strict=False)]
-        usual = median(steps)
+        usual = HOUR * float(median(step / HOUR for step in steps))
         longest = max(usual * float(settings["steps"]), HOUR * float(settings["hours"]))
         for (start, opening), (end, closing) in zip(self.rows, self.rows[1:], strict=False):
             if end - start > longest and end not in self.broken:
