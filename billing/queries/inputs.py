@@ -16,6 +16,7 @@ from billing.models import (
 )
 from sites.domain import Period
 from telemetry import queries as metering
+from telemetry.domain.quality import BLOCK_OVER, Tolerance
 
 
 class Incomplete(Exception):
@@ -73,13 +74,31 @@ def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
             f"{terms.metering_point} has no readings for the hour from"
             f" {missing.args[0]:%d %B %Y %H:%M} UTC."
         ) from None
+    doubt = _doubt(found, period)
     # The last local day of a period is the one before the date of its end, wherever it is.
     if found.first_due is None or found.first_due >= period.end.date():
-        return found
+        return replace(found, warning=doubt) if doubt else found
     past = metering.expired_meters(point_id=found.point_id, period=period)
     if any(meter.blocks for meter in past):
         raise Incomplete(" ".join(told_expiry(meter) for meter in past if meter.blocks))
-    return replace(found, warning=" ".join(told_expiry(meter) for meter in past))
+    told = [told_expiry(meter) for meter in past]
+    return replace(found, warning=" ".join([*told, doubt]).strip())
+
+
+def _doubt(found: metering.MeteredEnergy, period: Period) -> str:
+    """
+    Return a sentence where so much was estimated that a person should look.
+
+    :raises Incomplete: if so much was estimated that it cannot be billed
+    """
+    share = metering.estimated_share(channel_id=found.channel_id, period=period)
+    tolerance = share.tolerance()
+    if tolerance is Tolerance.ISSUE:
+        return ""
+    told = f"{share.share * 100:.1f} % of the energy of {found.channel_key} is estimated"
+    if tolerance is Tolerance.BLOCK:
+        raise Incomplete(f"{told}; more than {BLOCK_OVER * 100:.0f} % cannot be billed.")
+    return f"{told}."
 
 
 def told_expiry(meter: metering.ExpiredMeter) -> str:

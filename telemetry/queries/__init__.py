@@ -74,6 +74,7 @@ from telemetry.queries.meters import (
 )
 from telemetry.queries.meters_by_serial import Placed, placed_meters, plain_serial
 from telemetry.queries.public import public_heat, public_uptime_days
+from telemetry.queries.quality import estimated_share
 from telemetry.queries.readings import Problem, problems_of_batch, readings_between
 from telemetry.queries.rollups import (
     ReadingMissing,
@@ -143,6 +144,7 @@ __all__ = [
     "delivered_energy",
     "energy_over",
     "energy_series",
+    "estimated_share",
     "expired_meters",
     "factor_on",
     "gateways",

@@ -171,3 +171,14 @@ def test_rolling_up_again_says_the_same():
 
     assert list(Rollup.objects.filter(channel=channel).values_list(*fields)) == before
     assert list(channel.findings.values_list("pk", "state")) == findings
+
+
+def test_a_month_whose_edge_lies_in_a_stale_stretch_is_partly_estimated():
+    channel = _substation("L17", "2023-10-30", "2023-12-03")
+
+    share = queries.estimated_share(
+        channel_id=channel.pk, period=local_month(2023, 11, "Europe/Belgrade")
+    )
+
+    # Half of the 2,700 kWh that were caught up over the end of November.
+    assert float(share.estimated_kwh) == pytest.approx(1350, abs=30)
