@@ -92,19 +92,26 @@ factors AS (
   SELECT i.id, p.at, p.value,
     date_bin('1 hour', p.at - interval '1 microsecond', edges.origin) AS hour,
     p.value <> 0 AND coalesce((p.value - lag(p.value) OVER w)::float8 BETWEEN 0
-      AND i.a_second * extract(epoch FROM p.at - lag(p.at) OVER w)::float8, true) AS calm
+      AND i.a_second * date_part('epoch', p.at - lag(p.at) OVER w), true) AS calm
   FROM installed i, edges, telemetry_reading p
   WHERE p.channel_id = %(channel)s AND p.at > edges.lo AND p.at < edges.hi
     AND p.at >= i.begins AND p.at < i.ends
   WINDOW w AS (PARTITION BY i.id ORDER BY p.at)
+), by_hour AS (
+  SELECT id, hour, {{calm}} AS calm, min(at) AS first_at, max(at) AS last_at, min(value) AS low,
+    max(value) AS high
+  FROM inside GROUP BY id, hour
 ), thinned AS (
   -- Of an hour in which the register only rose as it can, the first and last reading tell all:
   -- what happens between the cuts adds up, and the cuts lie outside. Other hours stay whole.
-  SELECT id, at, value FROM (
-    SELECT id, at, value, bool_and(calm) OVER h AS calm,
-      at = min(at) OVER h OR at = max(at) OVER h AS outermost
-    FROM inside WINDOW h AS (PARTITION BY id, hour)
-  ) marked WHERE {{keep}}
+  SELECT id, first_at AS at, low AS value FROM by_hour WHERE calm
+  UNION ALL
+  SELECT id, last_at, high FROM by_hour WHERE calm AND last_at <> first_at
+  UNION ALL
+  -- NOT IN is always looked up in a hash; IN would be planned as a join of a handful of rows and
+  -- go through all pairs.
+  SELECT id, at, value FROM inside
+  WHERE (id, hour) NOT IN (SELECT id, hour FROM by_hour WHERE calm)
 ), raw AS (
   -- What was read in the stretch, the last before it and the first after it; of these also the
   -- nearest that is not zero, since a zero may be lost communication.
@@ -172,7 +179,9 @@ factors AS (
     SELECT generate_series(
       date_bin('1 hour', r.at - interval '1 microsecond', edges.origin) + interval '1 hour',
       coalesce(r.next_at - interval '1 microsecond', r.at), interval '1 hour') AS cut
-    UNION SELECT r.at WHERE r.next_at IS NULL OR r.is_first
+    -- On the hour it is in the series already.
+    UNION ALL SELECT r.at WHERE (r.next_at IS NULL OR r.is_first)
+      AND date_bin('1 hour', r.at, edges.origin) <> r.at
   ) c
 ), spans AS (
   SELECT id, cut AS begins, lead(cut) OVER w AS ends,
@@ -251,9 +260,9 @@ FROM hours LEFT JOIN noted o USING (hour)
 {_UPSERT}
 """  # noqa: S608 - the parts are constants of this module
 
-REGISTER_HOURS = _REGISTER_HOURS.replace("{keep}", "NOT calm OR outermost")
+REGISTER_HOURS = _REGISTER_HOURS.replace("{calm}", "bool_and(calm)")
 # The same rows from every reading, for tests to compare with.
-REGISTER_HOURS_UNTHINNED = _REGISTER_HOURS.replace("{keep}", "true")
+REGISTER_HOURS_UNTHINNED = _REGISTER_HOURS.replace("{calm}", "false")
 
 # An interval mean and a heartbeat speak until the next one, which is seldom on the second, or for
 # their own interval where that one is missing (more than half an interval late); and for no
@@ -297,21 +306,23 @@ FROM hours LEFT JOIN noted o USING (hour)
 
 # A longer bucket is the sum of its parts; its worst part is its quality.
 COARSER = f"""
-WITH touched AS (
-  SELECT DISTINCT date_trunc(%(grain)s, h AT TIME ZONE %(zone)s) AS bucket
-  FROM generate_series(%(lower)s::timestamptz, %(upper)s::timestamptz, interval '1 hour') h
-), buckets AS (
-  SELECT bucket AT TIME ZONE %(zone)s AS start_at,
-    (bucket + ('1 ' || %(grain)s)::interval) AT TIME ZONE %(zone)s AS end_at
-  FROM touched
+WITH ends AS (
+  SELECT date_trunc(%(grain)s, %(lower)s::timestamptz AT TIME ZONE %(zone)s)
+      AT TIME ZONE %(zone)s AS lo,
+    (date_trunc(%(grain)s, %(upper)s::timestamptz AT TIME ZONE %(zone)s)
+      + ('1 ' || %(grain)s)::interval) AT TIME ZONE %(zone)s AS hi
+), named AS (
+  SELECT r.*, date_trunc(%(grain)s, r.start_at AT TIME ZONE %(zone)s) AS bucket
+  FROM ends, telemetry_rollup r
+  WHERE r.channel_id = %(channel)s AND r.grain = %(part)s
+    AND r.start_at >= ends.lo AND r.start_at < ends.hi
 ), parts AS (
-  SELECT b.start_at AS bucket_start, b.end_at AS bucket_end, r.*,
+  SELECT bucket AT TIME ZONE %(zone)s AS bucket_start,
+    (bucket + ('1 ' || %(grain)s)::interval) AT TIME ZONE %(zone)s AS bucket_end, named.*,
     -- What speaks for a time is weighed by it, what is read at instants by their number.
-    CASE WHEN %(by_time)s THEN r.coverage * extract(epoch FROM r.end_at - r.start_at)
-      ELSE r.samples END AS weight
-  FROM buckets b JOIN telemetry_rollup r
-    ON r.channel_id = %(channel)s AND r.grain = %(part)s
-    AND r.start_at >= b.start_at AND r.start_at < b.end_at
+    CASE WHEN %(by_time)s THEN coverage * extract(epoch FROM end_at - start_at)
+      ELSE samples END AS weight
+  FROM named
 )
 {_INSERT}
 SELECT %(channel)s, %(grain)s, bucket_start, bucket_end,
