@@ -118,7 +118,8 @@ def bill(
         .select_for_update(of=("self",))
         .get(pk=contract_id)
     )
-    period, is_new = _billing_period(contract, month)
+    hoped = BillingPeriod.Status.INVOICED if issued else BillingPeriod.Status.DRAFTED
+    period, is_new = _billing_period(contract, month, hoped)
     live = Invoice.objects.filter(period=period).exclude(status=Invoice.Status.VOID)
     if not is_new and live.exists():
         raise AlreadyInvoiced(contract.reference)
@@ -128,18 +129,19 @@ def bill(
         period.status, period.parked_reason = BillingPeriod.Status.PARKED, str(gap)
         period.save()
         return None
-    invoice = _draft(contract, period, parts, at)
+    invoice, lines = _draft(contract, period, parts, at)
     if issued:
-        issue(invoice, contract, at, by_id)
-    period.status = BillingPeriod.Status.INVOICED if issued else BillingPeriod.Status.DRAFTED
-    period.parked_reason = ""
-    period.save(update_fields=["status", "parked_reason"])
+        issue(invoice, contract, at, by_id, lines=lines)
+    if period.status != hoped:
+        period.status, period.parked_reason = hoped, ""
+        period.save(update_fields=["status", "parked_reason"])
     return invoice
 
 
-def _billing_period(contract: Contract, month: dt.date) -> tuple[BillingPeriod, bool]:
+def _billing_period(contract: Contract, month: dt.date, hoped: str) -> tuple[BillingPeriod, bool]:
     """
-    Return the period of a month and whether it was made just now.
+    Return the period of a month and whether it was made just now; a new one is stored as what it
+    becomes when all goes well.
     """
     first, end = queries.billable_days(contract=contract, month=month) or (month, month)
     if first >= end:
@@ -148,7 +150,7 @@ def _billing_period(contract: Contract, month: dt.date) -> tuple[BillingPeriod, 
     instants = local_days(first, end, zone)
     made = BillingPeriod(
         contract=contract, local_days=DateRange(first, end), timezone=zone,
-        instants=DateTimeTZRange(instants.start, instants.end),
+        instants=DateTimeTZRange(instants.start, instants.end), status=hoped,
     )  # fmt: skip
     # The contract is locked, so nobody makes it in between.
     found = BillingPeriod.objects.filter(contract=contract, local_days=made.local_days).first()
@@ -200,7 +202,7 @@ def parts_of(contract: Contract, period: BillingPeriod) -> list[Part]:
 
 def _draft(
     contract: Contract, period: BillingPeriod, parts: list[Part], at: dt.datetime
-) -> Invoice:
+) -> tuple[Invoice, list[queries.WrittenLine]]:
     rated = [(part, line) for part in parts for line in part.lines()]
     # The operator writes a host's invoice to itself in the host's name.
     self_billed = any(part.terms.model == Terms.Model.HOST for part in parts)
@@ -222,8 +224,7 @@ def _draft(
     store_document(invoice, vat_by_rate([line for _, line in rated]))
     # A line keeps the words of its day, in the customer's language.
     with override(contract.customer.language):
-        _write_lines(invoice, rated)
-    return invoice
+        return invoice, _write_lines(invoice, rated)
 
 
 def store_document(
@@ -244,7 +245,9 @@ def store_document(
     )
 
 
-def _write_lines(invoice: Invoice, rated: list[tuple[Part, rating.RatedLine]]) -> None:
+def _write_lines(
+    invoice: Invoice, rated: list[tuple[Part, rating.RatedLine]]
+) -> list[queries.WrittenLine]:
     lines = InvoiceLine.objects.bulk_create(
         line_of(invoice, position, part, line)
         for position, (part, line) in enumerate(rated, start=1)
@@ -255,11 +258,12 @@ def _write_lines(invoice: Invoice, rated: list[tuple[Part, rating.RatedLine]]) -
         )
         for line in lines
     )
-    LineEvidence.objects.bulk_create(
-        evidence_of(line, part)
-        for line, (part, rated_line) in zip(lines, rated, strict=True)
-        if rated_line.metered and part.energy is not None
-    )
+    written = [
+        (line, [evidence_of(line, part)] if told.metered and part.energy is not None else [])
+        for line, (part, told) in zip(lines, rated, strict=True)
+    ]
+    LineEvidence.objects.bulk_create(kept for _, evidence in written for kept in evidence)
+    return list(written)
 
 
 def line_of(invoice: Invoice, position: int, part: Part, line: rating.RatedLine) -> InvoiceLine:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import zoneinfo
+from collections.abc import Iterable
 
 from billing import queries
 from billing.models import Contract, Invoice, NumberSeries
@@ -25,9 +26,13 @@ _GIVEN = [
 ]  # fmt: skip
 
 
-def issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | None) -> None:
+def issue(
+    invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | None,
+    *, lines: Iterable[queries.WrittenLine] | None = None,
+) -> None:  # fmt: skip
     """
-    Give a stored draft its number, dates and hash, within the caller's transaction.
+    Give a stored draft its number, dates and hash, within the caller's transaction. Who has just
+    written the lines gives them along.
     """
     # The year of the number is the seller's local one, which differs from UTC's around New Year.
     issued_on = at.astimezone(zoneinfo.ZoneInfo(contract.operator.timezone)).date()
@@ -46,7 +51,9 @@ def issue(invoice: Invoice, contract: Contract, at: dt.datetime, by_id: int | No
     invoice.issued_at = at
     invoice.due_on = issued_on + dt.timedelta(days=contract.payment_days)
     invoice.previous_hash = series.last_hash
-    invoice.document_hash = hashlib.sha256(queries.canonical_document(invoice=invoice)).digest()
+    invoice.document_hash = hashlib.sha256(
+        queries.canonical_document(invoice=invoice, lines=lines)
+    ).digest()
     invoice.status = Invoice.Status.ISSUED
     invoice.save(update_fields=_GIVEN)
     series.last_hash = invoice.document_hash

@@ -4,7 +4,7 @@ Reads of contracts, runs and invoices, split by topic.
 
 from billing.queries.contracts import TermsInWords, contracts, price_models, terms_in_words
 from billing.queries.corrections import live_lines, to_correct, year_before
-from billing.queries.evidence import canonical_document, differences
+from billing.queries.evidence import WrittenLine, canonical_document, differences
 from billing.queries.inputs import (
     Incomplete,
     billable_days,
@@ -62,6 +62,7 @@ __all__ = [
     "Balanced",
     "Incomplete",
     "TermsInWords",
+    "WrittenLine",
     "ageing",
     "allocations_of_entry",
     "bank_entries",

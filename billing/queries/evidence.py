@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from billing.domain import rating
-from billing.models import Invoice, LineEvidence
+from billing.models import Invoice, InvoiceLine, LineEvidence
 from sites.domain import Period
 from telemetry import queries as metering
 
@@ -17,10 +17,15 @@ from telemetry import queries as metering
 _NAMED = 5
 
 
-def canonical_document(*, invoice: Invoice) -> bytes:
+WrittenLine = tuple[InvoiceLine, Sequence[LineEvidence]]
+
+
+def canonical_document(*, invoice: Invoice, lines: Iterable[WrittenLine] | None = None) -> bytes:
     """
     Return the bytes that the hash of an issued invoice is taken over: its number, dates, totals
     and lines with the digests of their readings, behind the hash of the document before it.
+
+    :param lines: the document's lines with their evidence in order, read anew if not given
     """
     previous = bytes(invoice.previous_hash).hex() if invoice.previous_hash else ""
     head = [
@@ -29,13 +34,18 @@ def canonical_document(*, invoice: Invoice) -> bytes:
         bytes(invoice.inputs_sha256).hex(),
     ]  # fmt: skip
     rows = ["|".join(head)]
-    for line in invoice.lines.order_by("position").prefetch_related("evidence"):
-        digests = ",".join(bytes(e.readings_sha256).hex() for e in line.evidence.all())
+    for line, evidence in _stored_lines(invoice) if lines is None else lines:
+        digests = ",".join(bytes(kept.readings_sha256).hex() for kept in evidence)
         rows.append(
             f"{line.position}|{line.charge}|{line.quantity:.3f}|{line.unit}|{line.unit_price:.6f}"
             f"|{line.net:.2f}|{line.vat_rate:.2f}|{digests}"
         )
     return "\n".join(rows).encode()
+
+
+def _stored_lines(invoice: Invoice) -> Iterator[WrittenLine]:
+    for line in invoice.lines.order_by("position").prefetch_related("evidence"):
+        yield line, list(line.evidence.all())
 
 
 def differences(*, invoice: Invoice) -> Iterator[str]:
