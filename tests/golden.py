@@ -34,7 +34,7 @@ from telemetry.domain import (
     registers,
     shares,
     units,
-    vee,
+    vee_usage,
 )
 from telemetry.domain.quality import Share
 from tests import golden_billing
@@ -307,12 +307,14 @@ def _calibration(given: Inputs) -> dict[str, str]:
 
 
 def _spike(given: Inputs) -> dict[str, Any]:
-    found = vee.spike([_decimal(x) for x in given["intervals"]], over=_decimal(given["threshold"]))
+    found = vee_usage.spike(
+        [_decimal(x) for x in given["intervals"]], over=_decimal(given["threshold"])
+    )
     return {"ratio": _float(found.ratio), "fail": found.fails}
 
 
 def _high_low(given: Inputs) -> dict[str, Any]:
-    found = vee.high_low(
+    found = vee_usage.high_low(
         _decimal(given["usage_kWh"]),
         _decimal(given["days"]),
         reference=_decimal(given["ref_kWh"]),
