@@ -26,6 +26,18 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.import_left_uploads",
         "schedule": 300.0,
     },
+    "ask probes": {
+        "task": "telemetry.tasks.watching.ask_due_probes",
+        "schedule": 10.0,
+    },
+    "watch heartbeats": {
+        "task": "telemetry.tasks.watching.watch_heartbeats",
+        "schedule": 60.0,
+    },
+    "drop old findings of probes": {
+        "task": "telemetry.tasks.watching.drop_old_probe_results",
+        "schedule": 24 * 3600.0,
+    },
     "resume stalled billing runs": {
         "task": "billing.tasks.resume_stalled_runs",
         "schedule": 15.0,

@@ -10,6 +10,7 @@ Settings of the portal. One file; environment variables make the difference.
     BASE_URL          address in e-mailed links, https://heat.example.org
     TRUSTED_PROXIES   how many proxies of ours stand in front, each adding to X-Forwarded-For
     EMAIL_URL_*       see EMAIL_* below
+    PROBE_LOCAL       1 lets probes ask this machine itself, for development
     LOG_FORMAT        json (default) or console
 """
 
@@ -163,6 +164,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 MQTT_URL = os.environ.get("MQTT_URL", "")
 INGEST_MAX_BODY_BYTES = int(os.environ.get("INGEST_MAX_BODY_BYTES", 256 * 1024 * 1024))
 INGEST_MAX_INFLATED_BYTES = int(os.environ.get("INGEST_MAX_INFLATED_BYTES", 1024**3))
+
+# Whether probes may ask this machine itself, for development.
+PROBE_LOCAL = _flag("PROBE_LOCAL")
 
 # Without a mail server letters become files: their links must not get into a log.
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")

@@ -1,3 +1,11 @@
+from telemetry.models.availability import (
+    Incident,
+    MaintenancePolicy,
+    MaintenanceWindow,
+    Part,
+    Probe,
+    ProbeResult,
+)
 from telemetry.models.carbon import EmissionFactor
 from telemetry.models.mapping import ColumnMapping, Upload, UploadChunk
 from telemetry.models.metering import (
@@ -24,12 +32,18 @@ __all__ = [
     "EmissionFactor",
     "Finding",
     "Gateway",
+    "Incident",
     "IngestBatch",
     "Installation",
     "LossPolicy",
+    "MaintenancePolicy",
+    "MaintenanceWindow",
     "Meter",
     "MeterRegister",
     "MeteringPoint",
+    "Part",
+    "Probe",
+    "ProbeResult",
     "QualityFlag",
     "Reading",
     "RejectedReading",

@@ -349,6 +349,12 @@ class Channel(models.Model):
         E9 = "e9", "E9, volume × return temperature"
         COOLING_ENERGY = "cooling_energy", "Cooling energy"
         HEARTBEAT = "heartbeat", "Heartbeat"
+        # What the heat customer calls for, and what could be had.
+        CALL = "call", "Heat called for"
+        AVAILABLE = "available", "Heat available"
+        OUTDOOR = "outdoor", "Outdoor temperature"
+        # 0 reuse, 1 partial, 2 bypass: the heat is rejected.
+        MODE = "mode", "Operating mode"
 
     # The site is repeated here so that a key is unique and found within it.
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="channels")

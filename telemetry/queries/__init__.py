@@ -73,6 +73,13 @@ from telemetry.queries.meters import (
     working_point,
 )
 from telemetry.queries.meters_by_serial import Placed, placed_meters, plain_serial
+from telemetry.queries.outages import (
+    incidents,
+    maintenance,
+    maintenance_policy,
+    probe_to_ask,
+    probes,
+)
 from telemetry.queries.public import public_heat, public_uptime_days
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.readings import Problem, problems_of_batch, readings_between
@@ -152,10 +159,13 @@ __all__ = [
     "heat_balance",
     "heat_checks",
     "hourly_energy",
+    "incidents",
     "installations",
     "kept_by_reason",
     "last_values",
     "loss_policies",
+    "maintenance",
+    "maintenance_policy",
     "mapping_spec",
     "mappings",
     "metered_energy",
@@ -168,6 +178,8 @@ __all__ = [
     "plain_serial",
     "point_of_channel",
     "points",
+    "probe_to_ask",
+    "probes",
     "problems_of_batch",
     "public_heat",
     "public_site_figures",

@@ -1,5 +1,6 @@
 """
-Uptime of sites and services from rolled-up heartbeats.
+Uptime of sites and services from rolled-up heartbeats; days with incidents or announced work are
+counted from the heartbeats themselves.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db import connection
 
 from sites.access import Viewer
 from sites.domain import local_days
 from sites.models import Site
-from telemetry.domain.availability import Uptime, total
+from telemetry.domain.availability import LATE, Uptime, total, uptime_of
 from telemetry.models import Channel, MeteringPoint
 from telemetry.queries.jointly import service_start
+from telemetry.queries.outages import Overlay, overlays
 
 # Which heartbeat speaks for a site: the first of these that the viewer may see.
 _RANK = [
@@ -114,15 +117,24 @@ def uptime_days(
     today = now.astimezone(zoneinfo.ZoneInfo(site.timezone)).date()
     first, end = today - dt.timedelta(days=days - 1), today + dt.timedelta(days=1)
     known = _seconds_by_day(channels, site=site, first=first, end=end, now=now)
+    known |= _recounted(channels, sites=[site], first=first, end=end, now=now)
     strip = []
     for n in range(days):
         day = first + dt.timedelta(days=n)
         stretch = _Stretch.of(site, day, day + dt.timedelta(days=1), now)
-        uptime = stretch.uptime([known.get((channel, day), (0, 0)) for channel in channels])
+        uptime = stretch.uptime([known.get((channel, day), _NOTHING) for channel in channels])
         strip.append(
-            UptimeDay(uptime.up_s, uptime.down_s, uptime.unknown_s, uptime.before_start_s, day=day)
-        )
+            UptimeDay(
+                uptime.up_s, uptime.down_s, uptime.unknown_s, uptime.before_start_s,
+                uptime.planned_s, day=day,
+            )
+        )  # fmt: skip
     return strip
+
+
+# Seconds up, down and planned of one channel.
+Known = tuple[int, int, int]
+_NOTHING: Known = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +185,7 @@ class _Stretch:
             in_service_s=max(0, round((last - begin).total_seconds())),
         )
 
-    def uptime(self, channels: Sequence[tuple[int, int]]) -> Uptime:
+    def uptime(self, channels: Sequence[Known]) -> Uptime:
         """
         Return the seconds from those known of each channel; several count one beside the other.
         """
@@ -183,10 +195,11 @@ class _Stretch:
             Uptime(
                 up_s=up,
                 down_s=down,
-                unknown_s=max(0, self.in_service_s - up - down),
+                unknown_s=max(0, self.in_service_s - up - down - planned),
                 before_start_s=self.before_s,
+                planned_s=planned,
             )
-            for up, down in channels
+            for up, down, planned in channels
         )
 
 
@@ -202,32 +215,153 @@ def _uptimes(
         period = local_days(first, end, site.timezone)
         begin = max(period.start, service_start(site))
         rows += [(channel, begin, min(period.end, now)) for channel in channels]
-    known: dict[int, tuple[int, int]] = {}
+    known: dict[int, Known] = {}
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(_SECONDS, [list(column) for column in zip(*rows, strict=True)])
-            known = {channel: (up, down) for channel, up, down in cursor.fetchall()}
+            known = {channel: (up, down, 0) for channel, up, down in cursor.fetchall()}
+        _correct(known, [site for _, site, _, _ in subjects], rows, first=first, end=end, now=now)
     found = {}
     for subject, site, boundary, channels in subjects:
         stretch = _Stretch.of(site, first, end, now)
-        uptime = stretch.uptime([known.get(channel, (0, 0)) for channel in channels])
+        uptime = stretch.uptime([known.get(channel, _NOTHING) for channel in channels])
         found[subject] = SubjectUptime(
             uptime.up_s, uptime.down_s, uptime.unknown_s, uptime.before_start_s,
-            boundary=boundary,
+            uptime.planned_s, boundary=boundary,
         )  # fmt: skip
     return found
 
 
+def _correct(
+    known: dict[int, Known],
+    sites: Sequence[Site],
+    rows: Sequence[tuple[int, dt.datetime, dt.datetime]],
+    *,
+    first: dt.date,
+    end: dt.date,
+    now: dt.datetime,
+) -> None:
+    """
+    Replace what the rollups say of the days on which something happened.
+    """
+    exact = _recounted([row[0] for row in rows], sites=sites, first=first, end=end, now=now)
+    if not exact:
+        return
+    zones = {site.pk: site for site in sites}
+    site_of = dict(
+        Channel.objects.filter(pk__in={key for key, _ in exact}).values_list("pk", "site_id")
+    )
+    for site_id in set(site_of.values()):
+        own = sorted({key for key, _ in exact if site_of[key] == site_id})
+        rolled = _seconds_by_day(own, site=zones[site_id], first=first, end=end, now=now)
+        for (channel, day), right in exact.items():
+            if site_of[channel] != site_id:
+                continue
+            was, wrong = known.get(channel, _NOTHING), rolled.get((channel, day), _NOTHING)
+            up, down, planned = (a - b + c for a, b, c in zip(was, wrong, right, strict=True))
+            known[channel] = (up, down, planned)
+
+
+def _recounted(
+    channels: Sequence[int],
+    *,
+    sites: Sequence[Site],
+    first: dt.date,
+    end: dt.date,
+    now: dt.datetime,
+) -> dict[tuple[int, dt.date], Known]:
+    """
+    Count the days of each channel that announced work or an incident touches, second by second
+    from the heartbeats themselves.
+    """
+    if not sites or not channels:
+        return {}
+    widest = [local_days(first, end, zone) for zone in {site.timezone for site in sites}]
+    over = overlays(
+        sites=sites, start=min(p.start for p in widest), end=max(p.end for p in widest)
+    )  # fmt: skip
+    if not over:
+        return {}
+    last = now.replace(minute=0, second=0, microsecond=0)
+    zones = {site.pk: site for site in sites}
+    wanted: list[_Day] = []
+    touched = {site for site, _ in over}
+    for channel in Channel.objects.filter(pk__in=channels, site__in=touched).select_related(
+        "point"
+    ):
+        site = zones[channel.site_id]
+        service = channel.point.hosting_service_id
+        found = over.get((channel.site_id, service)) or over.get((channel.site_id, None))
+        if found is None:
+            continue
+        day = first
+        while day < end:
+            period = local_days(day, day + dt.timedelta(days=1), site.timezone)
+            begin, until = max(period.start, service_start(site)), min(period.end, last)
+            if begin < until and found.touches(begin, until):
+                wanted.append(
+                    _Day(channel.pk, day, begin, until, channel.interval_s or 3600, found)
+                )
+            day += dt.timedelta(days=1)
+    return _counted(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    channel_id: int
+    day: dt.date
+    start: dt.datetime
+    end: dt.datetime
+    interval_s: int
+    over: Overlay
+
+
+def _counted(wanted: Sequence[_Day]) -> dict[tuple[int, dt.date], Known]:
+    if not wanted:
+        return {}
+    beats: defaultdict[tuple[int, dt.date], list[tuple[dt.datetime, bool]]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _BEATS,
+            [
+                [d.channel_id for d in wanted],
+                [d.day for d in wanted],
+                [d.start - LATE * dt.timedelta(seconds=d.interval_s) for d in wanted],
+                [d.end for d in wanted],
+            ],
+        )
+        for channel_id, day, at, value in cursor.fetchall():
+            beats[channel_id, day].append((at, value >= _HALF))
+    found = {}
+    for d in wanted:
+        told = uptime_of(
+            beats[d.channel_id, d.day], interval_s=d.interval_s, start=d.start, end=d.end,
+            service_start=d.start, planned=d.over.planned, outages=d.over.down,
+        )  # fmt: skip
+        found[d.channel_id, d.day] = (told.up_s, told.down_s, told.planned_s)
+    return found
+
+
+_HALF = Decimal("0.5")
+_BEATS = """
+SELECT w.channel_id, w.day, r.at, r.value
+FROM unnest(%s::bigint[], %s::date[], %s::timestamptz[], %s::timestamptz[])
+  AS w(channel_id, day, starts, ends)
+JOIN telemetry_reading r ON r.channel_id = w.channel_id AND r.at >= w.starts AND r.at < w.ends
+ORDER BY w.channel_id, w.day, r.at
+"""
+
+
 def _seconds_by_day(
     channels: list[int], *, site: Site, first: dt.date, end: dt.date, now: dt.datetime
-) -> dict[tuple[int, dt.date], tuple[int, int]]:
+) -> dict[tuple[int, dt.date], Known]:
     if not channels:
         return {}
     period = local_days(first, end, site.timezone)
     begin = max(period.start, service_start(site))
     with connection.cursor() as cursor:
         cursor.execute(_SECONDS_BY_DAY, [site.timezone, channels, begin, min(period.end, now)])
-        return {(channel, day): (up, down) for channel, day, up, down in cursor.fetchall()}
+        return {(channel, day): (up, down, 0) for channel, day, up, down in cursor.fetchall()}
 
 
 # A heartbeat's mean is its up share of the time it spoke for, which is its coverage. Days are

@@ -149,7 +149,7 @@ def test_many_sites_cost_what_one_costs(django_assert_num_queries):
         _heartbeat(site)
 
     for some in (sites[:1], sites):
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(5):
             found = queries.availability(
                 viewer=_viewer(operator), site_ids=[s.pk for s in some], first=FIRST, end=END,
                 now=NOW,
