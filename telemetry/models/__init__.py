@@ -7,6 +7,14 @@ from telemetry.models.availability import (
     ProbeResult,
 )
 from telemetry.models.carbon import EmissionFactor
+from telemetry.models.disclosure import (
+    IssuerKey,
+    OutsideCheck,
+    Statement,
+    StatementInput,
+    StatementRegister,
+    StatementShare,
+)
 from telemetry.models.mapping import ColumnMapping, Upload, UploadChunk
 from telemetry.models.metering import (
     Channel,
@@ -35,12 +43,14 @@ __all__ = [
     "Incident",
     "IngestBatch",
     "Installation",
+    "IssuerKey",
     "LossPolicy",
     "MaintenancePolicy",
     "MaintenanceWindow",
     "Meter",
     "MeterRegister",
     "MeteringPoint",
+    "OutsideCheck",
     "Part",
     "Probe",
     "ProbeResult",
@@ -50,6 +60,10 @@ __all__ = [
     "Rollup",
     "Rule",
     "RuleSetting",
+    "Statement",
+    "StatementInput",
+    "StatementRegister",
+    "StatementShare",
     "Upload",
     "UploadChunk",
     "VeeValue",

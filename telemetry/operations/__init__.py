@@ -29,6 +29,7 @@ from telemetry.operations.gateways import (
     rotate_token,
 )
 from telemetry.operations.ingest import IngestResult, ingest, keep_unreadable, replay_rejected
+from telemetry.operations.issuer_keys import key_compromised, rotate_key
 from telemetry.operations.losses import agree_losses
 from telemetry.operations.mappings import save_mapping
 from telemetry.operations.metering import (
@@ -40,6 +41,16 @@ from telemetry.operations.metering import (
     set_radio_key,
 )
 from telemetry.operations.rollups import roll_up_channel
+from telemetry.operations.statements import (
+    AlreadyEnded,
+    NotIssuable,
+    draft_statement,
+    end_share,
+    issue_statement,
+    look_again,
+    revoke_statement,
+    share_statement,
+)
 from telemetry.operations.uploads import (
     CHUNK,
     add_upload,
@@ -53,10 +64,12 @@ from telemetry.operations.uploads import (
 
 __all__ = [
     "CHUNK",
+    "AlreadyEnded",
     "AlreadyOver",
     "FactorRow",
     "FactorsOverlap",
     "IngestResult",
+    "NotIssuable",
     "RuleRow",
     "Subject",
     "TermUnknown",
@@ -70,20 +83,25 @@ __all__ = [
     "cancel_maintenance",
     "copy_upload",
     "create_gateway",
+    "draft_statement",
     "drop_old_results",
     "drop_old_uploads",
     "due_by_rule",
     "edit_incident",
     "end_probe",
+    "end_share",
     "exchange_meter",
     "fail_upload",
     "finish_upload",
     "gateway_of_token",
     "ingest",
     "install_meter",
+    "issue_statement",
     "keep_unreadable",
+    "key_compromised",
     "load_calibration_rules",
     "load_emission_factors",
+    "look_again",
     "name_channel",
     "note_probe",
     "queue_upload",
@@ -91,11 +109,14 @@ __all__ = [
     "record_verification",
     "replay_rejected",
     "revoke_gateway",
+    "revoke_statement",
     "roll_up_channel",
+    "rotate_key",
     "rotate_token",
     "save_mapping",
     "set_maintenance_policy",
     "set_radio_key",
+    "share_statement",
     "take_due_probes",
     "upload_to_import",
     "watch_heartbeats",

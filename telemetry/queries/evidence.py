@@ -103,6 +103,30 @@ def metered_energy(*, channel: Channel, period: Period) -> MeteredEnergy:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingsDigest:
+    """
+    How many readings a channel has over a period with the nearest on either side, and their
+    SHA-256 as `metered_energy` makes it.
+    """
+
+    readings: int
+    sha256: bytes
+
+
+def readings_digest(*, channel_id: int, key: str, period: Period) -> ReadingsDigest:
+    """
+    Return the digest of a channel's readings, whatever they measure.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DIGEST.replace("{instants}", ""),
+            {"channel": channel_id, "key": key, "start": period.start, "end": period.end},
+        )
+        count, digest, _ = cursor.fetchone()
+    return ReadingsDigest(count, bytes(digest))
+
+
 class _Hours(NamedTuple):
     whole: int
     energy_kwh: Decimal

@@ -1,0 +1,266 @@
+"""
+What a statement of a hosting service says: its figures, and the digests of what they rest on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sites.access import Kind, Viewer
+from sites.domain import Period, local_days
+from sites.models import HostingService
+from telemetry.domain import kpi, statement
+from telemetry.domain.statement import Figure
+from telemetry.models import Channel
+from telemetry.queries import jointly
+from telemetry.queries.carbon import Footprint, tenant_footprint
+from telemetry.queries.evidence import readings_digest
+from telemetry.queries.figures import SiteFigures, site_figures
+from telemetry.queries.public import public_heat
+from telemetry.queries.quality import estimated_share
+from telemetry.queries.series import MonthEnergy
+from telemetry.queries.uptime import SubjectUptime, service_availability
+
+
+@dataclass(frozen=True, slots=True)
+class StatedInput:
+    """
+    A channel a statement rests on.
+    """
+
+    channel_id: int
+    role: str
+    readings: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """
+    The content of a statement as it stands now, and what stands against issuing it.
+    """
+
+    service: HostingService
+    first_month: dt.date
+    last_month: dt.date
+    content: dict[str, Any]
+    inputs: list[StatedInput]
+    obstacles: list[statement.Obstacle]
+
+    @property
+    def period(self) -> Period:
+        return period_of(self.service, self.first_month, self.last_month)
+
+
+def period_of(service: HostingService, first_month: dt.date, last_month: dt.date) -> Period:
+    """
+    Return the local months as instants.
+    """
+    return local_days(first_month, _after(last_month), service.site.timezone)
+
+
+def _after(month: dt.date) -> dt.date:
+    return (month + dt.timedelta(days=32)).replace(day=1)
+
+
+def statement_contents(
+    *, service_ids: Iterable[int], first_month: dt.date, last_month: dt.date, now: dt.datetime
+) -> list[Stated]:
+    """
+    Return what the services' statements over whole local months would say, as far as their own
+    tenants may know it. For the portal itself; people see statements.
+    """
+    services = HostingService.objects.filter(pk__in=list(service_ids)).select_related(
+        "site__operator", "tenant"
+    )
+    return [
+        _stated(service, first_month, last_month, now)
+        for service in services.order_by("site__name", "name")
+    ]
+
+
+def _stated(
+    service: HostingService, first_month: dt.date, last_month: dt.date, now: dt.datetime
+) -> Stated:
+    tenant = Viewer(stakeholder_id=service.tenant_id, kind=Kind.TENANT)
+    span = {"first_month": first_month, "last_month": last_month}
+    figures = site_figures(viewer=tenant, site_ids=[service.site_id], **span).get(service.site_id)
+    footprints = tenant_footprint(viewer=tenant, service_ids=[service.pk], **span)
+    uptimes = service_availability(
+        viewer=tenant, service_ids=[service.pk], first=first_month, end=_after(last_month), now=now
+    )
+    heat = public_heat(site_id=service.site_id, **span)
+    period = period_of(service, first_month, last_month)
+    channels = _channels(service)
+    told = [
+        *_of_servers(footprints[0] if footprints else None, _estimated(channels, "feed", period)),
+        _uptime(uptimes.get(service.pk)),
+        *_of_site(figures, _estimated(channels, "heat", period)),
+        _heat(service, heat),
+    ]
+    inputs = [_input(channel, role, period) for role, channel in channels]
+    return Stated(
+        service=service, first_month=first_month, last_month=last_month,
+        content=_content(service, first_month, last_month, told, footprints, inputs),
+        inputs=inputs, obstacles=statement.obstacles(told),
+    )  # fmt: skip
+
+
+def _content(
+    service: HostingService,
+    first_month: dt.date,
+    last_month: dt.date,
+    figures: Sequence[Figure],
+    footprints: Sequence[Footprint],
+    inputs: Sequence[StatedInput],
+) -> dict[str, Any]:
+    factors = footprints[0].factors if footprints else []
+    return {
+        "type": "HostingService",
+        "name": service.name,
+        "tenant": service.tenant.name,
+        "site": f"{service.site.name}, {service.site.town}, {service.site.country}",
+        "firstDay": first_month.isoformat(),
+        "lastDay": (_after(last_month) - dt.timedelta(days=1)).isoformat(),
+        "timeZone": service.site.timezone,
+        "method": statement.METHOD,
+        "figures": {figure.name: figure.as_stated() for figure in figures},
+        "factors": [
+            f"{f.region} {f.data_year}: {f.kg_per_kwh.normalize():f} kg/kWh, {f.basis}, {f.source}"
+            for f in factors
+        ],
+        "digests": [
+            {"role": i.role, "readings": str(i.readings), "sha256": i.sha256.hex()} for i in inputs
+        ],
+    }
+
+
+def _of_servers(footprint: Footprint | None, estimated: Decimal | None) -> list[Figure]:
+    if footprint is None:
+        return [_absent("serverElectricity", required=True), _absent("siteElectricityShare")]
+    reason = footprint.reason
+    # A missing factor takes away the emissions, not the electricity.
+    energy_reason = None if reason is kpi.Reason.NO_FACTOR else reason
+    months = len([m for m in footprint.months if m.it_kwh is not None])
+
+    def figure(name: str, value: Decimal | None, basis: str, **more: Any) -> Figure:
+        return Figure(
+            name, value, more.pop("unit", "kWh"), basis, more.pop("places", 1),
+            coverage=footprint.coverage, interim=months < kpi.MONTHS_OF_A_YEAR,
+            reason=more.pop("reason", energy_reason), **more,
+        )  # fmt: skip
+
+    return [
+        figure(
+            "serverElectricity", footprint.it_kwh, "meter of the tenant’s feed",
+            estimated=estimated, required=True,
+        ),
+        figure(
+            "siteElectricityShare", footprint.facility_kwh,
+            "the site’s energy shared by the tenants’ IT energy",
+        ),
+        figure(
+            "emissionsLocationBased", footprint.kg,
+            "GHG Protocol scope 2, location-based, shared as the site’s energy",
+            unit="kg", places=3, reason=reason,
+        ),
+    ]  # fmt: skip
+
+
+def _absent(name: str, *, required: bool = False) -> Figure:
+    return Figure(name, None, "kWh", "no meter", 1, reason=kpi.Reason.NO_METER, required=required)
+
+
+def _uptime(uptime: SubjectUptime | None) -> Figure:
+    share = uptime.share if uptime else None
+    reason = None
+    if uptime is None or uptime.boundary is None:
+        reason = kpi.Reason.NO_METER
+    elif (uptime.coverage or 0) < kpi.PUBLISHED_FROM:
+        share, reason = None, kpi.Reason.LOW_COVERAGE
+    return Figure(
+        "uptime", share, "1", "heartbeats: up / (up + down), announced work left out", 5,
+        coverage=uptime.coverage if uptime else None, reason=reason,
+        # Silence of a heartbeat is no fault of the energy meters.
+        gates=False,
+    )  # fmt: skip
+
+
+def _of_site(figures: SiteFigures | None, estimated: Decimal | None) -> list[Figure]:
+    pue = figures.pue if figures else kpi.without(kpi.Reason.NO_METER)
+    erf = figures.erf if figures else kpi.without(kpi.Reason.NO_METER)
+    return [
+        Figure(
+            "pue", pue.value, "1", "ISO/IEC 30134-2, EN 50600-4-2", 3, coverage=pue.coverage,
+            reason=pue.reason, interim=pue.interim,
+        ),
+        Figure(
+            "erf", erf.value, "1", "ISO/IEC 30134-6, EN 50600-4-6", 4, coverage=erf.coverage,
+            estimated=estimated, reason=erf.reason, interim=erf.interim,
+        ),
+    ]  # fmt: skip
+
+
+def _heat(service: HostingService, months: Sequence[MonthEnergy]) -> Figure:
+    """
+    Heat in kWh is told where everybody may know it: beside the ERF it tells the energy of the
+    site, and so what a neighbour used.
+    """
+    basis = "heat meters where it leaves the site"
+    months = [m for m in months if m.month >= service.site.started_on.replace(day=1)]
+    if not service.site.is_public:
+        return Figure("heatReused", None, "kWh", basis, 0, reason="not_public", gates=False)
+    if not months or all(m.kwh is None for m in months):
+        return Figure("heatReused", None, "kWh", basis, 0, reason=kpi.Reason.NO_METER)
+    # Months weigh by their length only roughly the same; the gate is the ERF's own coverage.
+    coverage = sum((m.coverage for m in months), Decimal(0)) / len(months)
+    low = coverage < kpi.PUBLISHED_FROM
+    total = sum((m.kwh for m in months if m.kwh is not None), Decimal(0))
+    return Figure(
+        "heatReused", None if low else total, "kWh", basis, 0, coverage=coverage,
+        reason=kpi.Reason.LOW_COVERAGE if low else None, interim=len(months) < 12, gates=False,
+    )  # fmt: skip
+
+
+def _channels(service: HostingService) -> list[tuple[str, Channel]]:
+    """
+    Return the channels the figures are made of, each once, under the role that matters most.
+    """
+    found = jointly.energy_channels(site_ids=[service.site_id])
+    given = jointly.facility_inputs(found)
+    own = [c for c in given.feeds if c.service_id == service.pk]
+    roles: dict[int, str] = {}
+    for role, channels in (
+        ("feed", own), ("facility", given.facility), ("it", given.it), ("heat", given.heat),
+        ("neighbour", given.feeds),
+    ):  # fmt: skip
+        for channel in channels:
+            roles.setdefault(channel.channel_id, role)
+    beats = Channel.objects.filter(
+        kind=Channel.Kind.HEARTBEAT, point__hosting_service_id=service.pk
+    ).values_list("pk", flat=True)
+    roles |= dict.fromkeys(beats, "uptime")
+    channels_by_id = Channel.objects.in_bulk(roles)
+    return [(roles[pk], channels_by_id[pk]) for pk in sorted(roles)]
+
+
+def _estimated(
+    channels: Sequence[tuple[str, Channel]], role: str, period: Period
+) -> Decimal | None:
+    shares = [
+        estimated_share(channel_id=channel.pk, period=period)
+        for its, channel in channels
+        if its == role and channel.kind == Channel.Kind.REGISTER
+    ]
+    total = sum((share.total_kwh for share in shares), Decimal(0))
+    estimated = sum((share.estimated_kwh for share in shares), Decimal(0))
+    return kpi.divide(estimated, total)
+
+
+def _input(channel: Channel, role: str, period: Period) -> StatedInput:
+    digest = readings_digest(channel_id=channel.pk, key=channel.key, period=period)
+    return StatedInput(channel.pk, role, digest.readings, digest.sha256)
