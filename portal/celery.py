@@ -38,6 +38,18 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.watching.drop_old_probe_results",
         "schedule": 24 * 3600.0,
     },
+    "draft statements of the month that ended": {
+        "task": "telemetry.tasks.statements.draft_due_statements",
+        "schedule": 6 * 3600.0,
+    },
+    "look at statements whose readings changed": {
+        "task": "telemetry.tasks.statements.look_at_touched",
+        "schedule": 900.0,
+    },
+    "tell tenants of new statements": {
+        "task": "portal.tasks.send_waiting_statements",
+        "schedule": 300.0,
+    },
     "resume stalled billing runs": {
         "task": "billing.tasks.resume_stalled_runs",
         "schedule": 15.0,

@@ -41,6 +41,7 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("ops-runs", gettext("Billing")),
             ("ops-contracts", gettext("Contracts")),
             ("ops-money", gettext("Money")),
+            ("ops-statements", gettext("Statements")),
         ],
         Kind.PARTNER: [
             ("heat", gettext("Home")),
@@ -55,6 +56,7 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("hosting-invoices", gettext("Invoices")),
             ("account", gettext("Account")),
             ("hosting-energy", gettext("Energy")),
+            ("hosting-statements", gettext("Statements")),
         ],
     }[kind]
 

@@ -17,6 +17,8 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from sites import operations, queries
+from telemetry import operations as metering_operations
+from telemetry import queries as metering
 
 logger = structlog.get_logger(__name__)
 
@@ -24,9 +26,9 @@ logger = structlog.get_logger(__name__)
 OVERDUE = dt.timedelta(minutes=2)
 
 
-def _send(letter: str, *, to: str, context: dict[str, Any]) -> None:
-    subject = render_to_string(f"accounts/mail/{letter}_subject.txt", context)
-    body = render_to_string(f"accounts/mail/{letter}.txt", context)
+def _send(letter: str, *, to: str, context: dict[str, Any], folder: str = "accounts") -> None:
+    subject = render_to_string(f"{folder}/mail/{letter}_subject.txt", context)
+    body = render_to_string(f"{folder}/mail/{letter}.txt", context)
     # A subject is one line, whatever stands in the names.
     send_mail(" ".join(subject.split()), body, None, [to])
 
@@ -78,3 +80,27 @@ def send_password_reset(*, user_id: int, **kwargs: Any) -> None:
     minutes = settings.PASSWORD_RESET_TIMEOUT // 60
     _send("password_reset", to=user.email, context={"user": user, "link": link, "minutes": minutes})
     logger.info("password reset sent", user_id=user_id)
+
+
+@shared_task
+def send_waiting_statements(**kwargs: Any) -> None:
+    """
+    Send a task for each statement in force that its tenant was not told of.
+    """
+    for key in metering.statements_to_mail(limit=100):
+        send_statement.delay(statement_id=key)
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=30, max_retries=5)
+def send_statement(*, statement_id: int, **kwargs: Any) -> None:
+    """
+    Tell the members of a tenant of a new statement, once; nothing of its figures is in the e-mail.
+    """
+    statement = metering_operations.statement_to_mail(statement_id=statement_id, at=timezone.now())
+    if statement is None:
+        return
+    link = settings.BASE_URL + reverse("hosting-statement", args=[statement.pk])
+    for address in metering.addressees(tenant_id=statement.tenant_id):
+        context = {"statement": statement, "link": link}
+        _send("issued", to=address, context=context, folder="statements")
+    logger.info("statement sent", statement_id=statement_id)

@@ -41,6 +41,7 @@ class Action(models.TextChoices):
     MANAGE_SITES = "manage_sites"
     MANAGE_METERING = "manage_metering"
     BILL = "bill"
+    ISSUE_STATEMENTS = "issue_statements"
 
 
 ROLES_OF = {
@@ -55,6 +56,7 @@ _MAY: dict[Action, frozenset[tuple[Kind, Role]]] = {
     Action.MANAGE_SITES: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
     Action.MANAGE_METERING: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
     Action.BILL: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.BILLING)}),
+    Action.ISSUE_STATEMENTS: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
 }
 
 

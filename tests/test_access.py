@@ -21,10 +21,14 @@ from telemetry.models import (
     IngestBatch,
     Meter,
     MeteringPoint,
+    OutsideCheck,
+    Statement,
+    StatementShare,
     Upload,
 )
 from tests import factories
 from tests.factories_billing import JANUARY, make_contract, meter_january
+from tests.factories_statements import make_statement_site
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
 
 AUDIENCES = ["operator", "other operator", "partner", "neighbour", "tenant", "stranger"]
@@ -135,6 +139,27 @@ ACCESS = {
     "account/disputes/<int:pk>/": (404, 404, 200, 404, 404, 302),
     "hosting/invoices/": (404, 404, 404, 404, 200, 302),
     "hosting/invoices/<int:pk>/": (404, 404, 404, 404, 404, 302),
+    # The statement and the outside check are the tenant's.
+    "ops/statements/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/new/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/issue/": (405, 405, 404, 404, 404, 302),
+    "ops/statements/keys/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/checks/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/checks/<int:pk>/withdraw/": (405, 405, 404, 404, 404, 302),
+    "ops/statements/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/statements/<int:pk>/revoke/": (405, 405, 404, 404, 404, 302),
+    "hosting/statements/": (404, 404, 404, 404, 200, 302),
+    "hosting/statements/<int:pk>/": (404, 404, 404, 404, 200, 302),
+    "hosting/statements/<int:pk>/share/": (404, 404, 404, 404, 405, 302),
+    "hosting/statements/<int:pk>/unshare/": (404, 404, 404, 404, 405, 302),
+    "checks/<int:pk>/report.pdf": (200, 404, 404, 404, 200, 302),
+    # Whoever has a statement may ask whether it holds; its figures need the tenant's link.
+    "verify/": (200, 200, 200, 200, 200, 200),
+    "verify/<uuid:public_id>/": (200, 200, 200, 200, 200, 200),
+    "p/s/<str:token>/": (200, 200, 200, 200, 200, 200),
+    "p/s/<str:token>/badge.svg": (200, 200, 200, 200, 200, 200),
+    "p/<slug:operator>/did.json": (200, 200, 200, 200, 200, 200),
+    "p/<slug:operator>/status-list": (200, 200, 200, 200, 200, 200),
     "p/<slug:operator>/": (200, 200, 200, 200, 200, 200),
     "p/<slug:operator>/<slug:site>/": (200, 200, 200, 200, 200, 200),
 }
@@ -163,15 +188,22 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("people/<int:pk>", f"people/{member.pk}")
     filled = filled.replace("people/invitations/<int:pk>", f"people/invitations/{invited.pk}")
     filled = filled.replace("<int:stakeholder_id>", str(invited.stakeholder_id))
+    statement = Statement.objects.get()
+    check = OutsideCheck.objects.get()
+    filled = filled.replace("statements/checks/<int:pk>", f"statements/checks/{check.pk}")
+    filled = filled.replace("statements/<int:pk>", f"statements/{statement.pk}")
+    filled = filled.replace("checks/<int:pk>/report", f"checks/{check.pk}/report")
+    filled = filled.replace("<uuid:public_id>", str(statement.public_id))
+    filled = filled.replace("p/s/<str:token>", f"p/s/{StatementShare.objects.get().token}")
     filled = filled.replace("invitations/<str:token>", f"invitations/{INVITED}")
     filled = filled.replace("<str:uidb64>/<str:token>", "Mg/nothing")
     site = invoice.contract.site
     filled = filled.replace("<slug:operator>", site.operator.slug)
     filled = filled.replace("<slug:site>", site.slug)
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
-    filled = filled.replace("channels/<int:pk>", f"channels/{Channel.objects.get().pk}")
-    filled = filled.replace("points/<int:pk>", f"points/{MeteringPoint.objects.get().pk}")
-    filled = filled.replace("meters/<int:pk>", f"meters/{Meter.objects.get().pk}")
+    filled = filled.replace("channels/<int:pk>", f"channels/{_first(Channel)}")
+    filled = filled.replace("points/<int:pk>", f"points/{_first(MeteringPoint)}")
+    filled = filled.replace("meters/<int:pk>", f"meters/{_first(Meter)}")
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
     filled = filled.replace("bills/<int:pk>", f"bills/{invoice.pk}")
@@ -208,12 +240,20 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     make_upload(site)
     factories.make_user(stakeholder=contract.customer)
     factories.make_invitation(stakeholder=contract.customer, token=INVITED)
+    tenant = factories.make_hosting_service(site=site).tenant
+    elsewhere, statement = make_statement_site(operator=site.operator, tenant=tenant)
+    metering.share_statement(statement_id=statement.pk, at=LATER, by_id=None)
+    metering.add_outside_check(
+        site_id=elsewhere.pk, file_name="report.pdf", file=b"%PDF", at=LATER, by_id=None,
+        checker="Auditor", scope="PUE", first_month=JANUARY, last_month=JANUARY,
+        checked_on=JANUARY,
+    )  # fmt: skip
     return {
         "operator": site.operator,
         "other operator": factories.make_stakeholder(),
         "partner": contract.customer,
         "neighbour": factories.make_delivery_point(site=site).partner,
-        "tenant": factories.make_hosting_service(site=site).tenant,
+        "tenant": tenant,
     }, invoice
 
 
@@ -262,9 +302,11 @@ def test_a_list_of_sites_holds_ones_own(client: Client):
         _sign_in(client, world, audience)
         seen[audience] = [row["slug"] for row in client.get("/api/v1/sites/").json()["results"]]
     own = [invoice.contract.site.slug]
+    both = [*own, Statement.objects.get().service.site.slug]
 
-    assert seen == {
-        "operator": own, "other operator": [], "partner": own, "neighbour": own, "tenant": own,
+    assert {who: sorted(slugs) for who, slugs in seen.items()} == {
+        "operator": sorted(both), "other operator": [], "partner": own, "neighbour": own,
+        "tenant": sorted(both),
     }  # fmt: skip
 
 

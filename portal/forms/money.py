@@ -19,14 +19,14 @@ _STATEMENT_LIMIT = 10 * 1024 * 1024
 _DAY = forms.DateInput(attrs={"type": "date"})
 
 
-def _search(placeholder: Any) -> forms.CharField:
+def search_field(placeholder: Any) -> forms.CharField:
     return forms.CharField(
         label=_("Search"), required=False, max_length=80,
         widget=forms.TextInput(attrs={"type": "search", "placeholder": placeholder}),
     )  # fmt: skip
 
 
-class _Filter(forms.Form):
+class ListFilter(forms.Form):
     def chosen(self) -> dict[str, Any]:
         """
         Return what was understood; the rest counts as not chosen.
@@ -35,29 +35,29 @@ class _Filter(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if value}
 
 
-class OpenFilter(_Filter):
+class OpenFilter(ListFilter):
     """
     Search in open documents.
     """
 
-    search = _search(_("Number, customer"))
+    search = search_field(_("Number, customer"))
 
 
-class PaymentFilter(_Filter):
+class PaymentFilter(ListFilter):
     """
     Search in payments, or only those that wait for a person.
     """
 
-    search = _search(_("Payer, text, reference"))
+    search = search_field(_("Payer, text, reference"))
     unmatched = forms.BooleanField(label=_("Not allocated"), required=False)
 
 
-class DisputeFilter(_Filter):
+class DisputeFilter(ListFilter):
     """
     Search in disputes by document, customer and state.
     """
 
-    search = _search(_("Number, customer"))
+    search = search_field(_("Number, customer"))
     state = forms.ChoiceField(
         label=_("State"),
         required=False,
@@ -68,12 +68,12 @@ class DisputeFilter(_Filter):
     )  # fmt: skip
 
 
-class ContractFilter(_Filter):
+class ContractFilter(ListFilter):
     """
     Search in contracts by customer, price model and state.
     """
 
-    search = _search(_("Reference, customer, site"))
+    search = search_field(_("Reference, customer, site"))
     model = forms.ChoiceField(label=_("Price model"), required=False)
     status = forms.ChoiceField(
         label=_("State"),

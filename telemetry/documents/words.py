@@ -40,7 +40,7 @@ class _Kind:
     places: int | None = 0
 
 
-def _kinds() -> dict[str, _Kind]:
+def _kinds(gas: str = "CO2") -> dict[str, _Kind]:
     return {
         "serverElectricity": _Kind(
             gettext("Electricity of the servers"),
@@ -54,13 +54,13 @@ def _kinds() -> dict[str, _Kind]:
         ),
         "emissionsLocationBased": _Kind(
             gettext("Emissions, location-based"),
-            gettext("kg CO2"),
+            f"kg {gas}",
             gettext("By the mean factor of the country’s grid. Reused heat is not deducted."),
             1,
         ),
         "emissionsMarketBased": _Kind(
             gettext("Emissions, market-based"),
-            gettext("kg CO2"),
+            f"kg {gas}",
             gettext("By how the electricity was bought; the rest has the residual mix."),
             1,
         ),
@@ -107,7 +107,8 @@ def rows(content: Mapping[str, Any]) -> list[Row]:
     Return the figures of a statement in the order people read them.
     """
     figures = content["figures"]
-    return [_row(key, kind, figures[key]) for key, kind in _kinds().items() if key in figures]
+    gas = "CO2e" if any("CO2e" in factor for factor in content["factors"]) else "CO2"
+    return [_row(key, kind, figures[key]) for key, kind in _kinds(gas).items() if key in figures]
 
 
 def _row(key: str, kind: _Kind, figure: Mapping[str, Any]) -> Row:
@@ -139,6 +140,7 @@ def _missing(figure: Mapping[str, Any]) -> str:
         "low_coverage": gettext("Not stated: less than 90% of hours were measured."),
         "zero_denominator": gettext("Not stated: the servers used no electricity."),
         "implausible": gettext("Not stated: readings contradict each other."),
+        "estimated": gettext("Not stated: more than 5% of it was estimated."),
         "no_factor": gettext("Not stated: an emission factor for it is missing."),
         "no_residual": gettext("Not stated: no factor of the residual mix is held."),
         "no_attributes": gettext("Not stated: no certificates or contracts are recorded."),

@@ -44,12 +44,15 @@ from telemetry.operations.rollups import roll_up_channel
 from telemetry.operations.statements import (
     AlreadyEnded,
     NotIssuable,
+    add_outside_check,
     draft_statement,
     end_share,
     issue_statement,
     look_again,
     revoke_statement,
     share_statement,
+    statement_to_mail,
+    withdraw_outside_check,
 )
 from telemetry.operations.uploads import (
     CHUNK,
@@ -75,6 +78,7 @@ __all__ = [
     "TermUnknown",
     "add_channel",
     "add_metering_point",
+    "add_outside_check",
     "add_probe",
     "add_register",
     "add_upload",
@@ -117,7 +121,9 @@ __all__ = [
     "set_maintenance_policy",
     "set_radio_key",
     "share_statement",
+    "statement_to_mail",
     "take_due_probes",
     "upload_to_import",
     "watch_heartbeats",
+    "withdraw_outside_check",
 ]

@@ -5,8 +5,10 @@ Energy and heat statements: drafted, approved, superseded, revoked, shared.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
 
@@ -16,6 +18,7 @@ from telemetry.domain import statement as rules
 from telemetry.domain.status_list import PLACES
 from telemetry.models import (
     IssuerKey,
+    OutsideCheck,
     Statement,
     StatementInput,
     StatementRegister,
@@ -83,6 +86,8 @@ def issue_statement(*, statement_id: int, at: dt.datetime, by_id: int | None) ->
     stated = _stated(draft.service_id, draft.first_month, draft.last_month, at)
     if rules.digest(stated.content) != bytes(draft.content_sha256):
         raise NotIssuable("Its figures have changed since it was drafted. Draft it again.")
+    if stated.obstacles:
+        raise NotIssuable("Too little was measured for it.")
     issued = _sign(draft, stated, at=at, by_id=by_id)
     _sign_status_list(issued.operator_id, at=at)
     return issued
@@ -159,6 +164,58 @@ def share_statement(*, statement_id: int, at: dt.datetime, by_id: int | None) ->
             subject=found.number,
         )  # fmt: skip
     return link
+
+
+@transaction.atomic(durable=True)
+def statement_to_mail(*, statement_id: int, at: dt.datetime) -> Statement | None:
+    """
+    Return a statement in force to tell its tenant of, and note that it is done; None where it was
+    told before. Noted first: one e-mail too few is better than one every five minutes.
+    """
+    found = (
+        Statement.objects.select_for_update(of=("self",))
+        .select_related("operator", "tenant", "service__site")
+        .get(pk=statement_id)
+    )
+    if found.state != Statement.State.ISSUED or found.mailed_at is not None:
+        return None
+    found.mailed_at = at
+    found.save(update_fields=["mailed_at"])
+    return found
+
+
+@transaction.atomic(durable=True)
+def add_outside_check(
+    *, site_id: int, file_name: str, file: bytes, at: dt.datetime, by_id: int | None, **fields: Any
+) -> OutsideCheck:
+    """
+    Attach what a third party verified of a site; `fields` are checker, scope, first_month,
+    last_month and checked_on.
+    """
+    check = OutsideCheck.objects.create(
+        site_id=site_id, file_name=file_name, file=file, file_sha256=hashlib.sha256(file).digest(),
+        created_at=at, **fields,
+    )  # fmt: skip
+    record(
+        at=at, by_id=by_id, operator_id=check.site.operator_id, action="outside check attached",
+        subject=f"{check.site.slug}/{check.checker}", after={"sha256": check.file_sha256.hex()},
+    )  # fmt: skip
+    return check
+
+
+@transaction.atomic(durable=True)
+def withdraw_outside_check(*, check_id: int, at: dt.datetime, by_id: int | None) -> None:
+    """
+    Show a third party's statement to nobody but the operator any more.
+    """
+    check = OutsideCheck.objects.select_for_update(of=("self",)).select_related("site")
+    found = check.defer("file").get(pk=check_id)
+    found.withdrawn_at = found.withdrawn_at or at
+    found.save(update_fields=["withdrawn_at"])
+    record(
+        at=at, by_id=by_id, operator_id=found.site.operator_id, action="outside check withdrawn",
+        subject=f"{found.site.slug}/{found.checker}",
+    )  # fmt: skip
 
 
 @transaction.atomic(durable=True)

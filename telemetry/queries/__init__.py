@@ -115,6 +115,7 @@ from telemetry.queries.statements import (
     shared_statement,
     shares_of,
     statements,
+    statements_to_mail,
     statements_touched,
     status_list,
 )
@@ -225,6 +226,7 @@ __all__ = [
     "site_states",
     "statement_contents",
     "statements",
+    "statements_to_mail",
     "statements_touched",
     "status_list",
     "tenant_footprint",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -96,11 +96,12 @@ def _stated(
     heat = public_heat(site_id=service.site_id, **span)
     period = period_of(service, first_month, last_month)
     channels = _channels(service)
+    heat_estimated = _estimated(channels, "heat", period)
     told = [
         *_of_servers(footprints[0] if footprints else None, _estimated(channels, "feed", period)),
         _uptime(uptimes.get(service.pk)),
-        *_of_site(figures, _estimated(channels, "heat", period)),
-        _heat(service, heat),
+        *_of_site(figures, heat_estimated),
+        _unless_estimated(_heat(service, heat), heat_estimated),
     ]
     inputs = [_input(channel, role, period) for role, channel in channels]
     return Stated(
@@ -198,11 +199,25 @@ def _of_site(figures: SiteFigures | None, estimated: Decimal | None) -> list[Fig
             "pue", pue.value, "1", "ISO/IEC 30134-2, EN 50600-4-2", 3, coverage=pue.coverage,
             reason=pue.reason, interim=pue.interim,
         ),
-        Figure(
-            "erf", erf.value, "1", "ISO/IEC 30134-6, EN 50600-4-6", 4, coverage=erf.coverage,
-            estimated=estimated, reason=erf.reason, interim=erf.interim,
+        _unless_estimated(
+            Figure(
+                "erf", erf.value, "1", "ISO/IEC 30134-6, EN 50600-4-6", 4, coverage=erf.coverage,
+                reason=erf.reason, interim=erf.interim,
+            ),
+            estimated,
         ),
     ]  # fmt: skip
+
+
+def _unless_estimated(figure: Figure, estimated: Decimal | None) -> Figure:
+    """
+    Withhold a figure of the site's heat of which too much was estimated; the tenant's own
+    figures do not rest on it.
+    """
+    too_much = estimated is not None and estimated > statement.ESTIMATED_AT_MOST
+    if not too_much or figure.value is None:
+        return replace(figure, estimated=estimated)
+    return replace(figure, value=None, reason=statement.Held.ESTIMATED, estimated=None)
 
 
 def _heat(service: HostingService, months: Sequence[MonthEnergy]) -> Figure:

@@ -116,6 +116,14 @@ def services_without_statement(*, month: dt.date, first_month: dt.date | None = 
     )
 
 
+def statements_to_mail(*, limit: int) -> list[int]:
+    """
+    Return the statements in force that their tenants were not told of.
+    """
+    waiting = Statement.objects.filter(state=Statement.State.ISSUED, mailed_at__isnull=True)
+    return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
 def statements_touched(*, limit: int) -> list[int]:
     """
     Return the issued statements one of whose channels was rolled up again since they were looked

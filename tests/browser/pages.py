@@ -9,7 +9,7 @@ from tests.test_access import ACCESS, AUDIENCES
 
 # Answers for machines, and those that only lead on.
 NOT_PAGES = ("api/", "healthz", "readyz")
-NOT_HTML = (".json", ".csv", "/pdf", ".txt")
+NOT_HTML = (".json", ".csv", "/pdf", ".pdf", ".svg", ".txt", "/status-list")
 
 # (audience, route as in the access table, query string)
 MORE: list[tuple[str, str, str]] = [

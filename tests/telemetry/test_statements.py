@@ -31,7 +31,14 @@ from telemetry.domain import base58, status_list
 from telemetry.domain.statement import Held
 from telemetry.models import Channel, IssuerKey, MeteringPoint, Statement, StatementInput
 from tests import factories
-from tests.factories_telemetry import LATER, csv_of, ingest_csv, load, make_channel
+from tests.factories_telemetry import (
+    LATER,
+    csv_of,
+    ingest_csv,
+    load,
+    make_channel,
+    make_heat_channel,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +123,23 @@ def test_a_month_with_85_percent_measured_issues_nothing_and_says_why():
         operations.issue_statement(statement_id=draft.pk, at=ISSUED_AT, by_id=None)
     with pytest.raises(IntegrityError), transaction.atomic():
         Statement.objects.filter(pk=draft.pk).update(state=Statement.State.ISSUED)
+
+
+def test_heat_that_was_mostly_estimated_is_left_out_and_the_rest_stated():
+    site, (*_, feed) = _hosted(6)
+    register = make_heat_channel(site=site)
+    begin = local_month(2025, 3, site.timezone)
+    # Read only days before and after: how much of it came in March is not known.
+    days = dt.timedelta(days=9)
+    ends = ((begin.start - days, "1"), (begin.end + days, "900"))
+    rows = [(register.key, at.isoformat(), value) for at, value in ends]
+    assert ingest_csv(site=site, body=csv_of(rows)).accepted == 2
+    operations.roll_up_channel(channel_id=register.pk, at=LATER)
+
+    issued = _issue(_service(feed))
+
+    assert issued.content["figures"]["erf"]["notStated"] == "estimated"
+    assert "value" in issued.content["figures"]["serverElectricity"]
 
 
 def test_a_running_month_has_no_statement():
