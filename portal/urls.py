@@ -10,6 +10,7 @@ from billing import api as billing_api
 from portal.views import (
     account,
     accounts,
+    disclosure,
     explain,
     gateways,
     health,
@@ -32,6 +33,7 @@ from portal.views import (
     passwords,
     people,
     public,
+    publishing,
     verify,
 )
 from sites import api as sites_api
@@ -43,6 +45,7 @@ urlpatterns = [
     path("sign-out/", accounts.sign_out, name="sign-out"),
     path("switch/", accounts.switch, name="switch"),
     path("settings/", accounts.personal_settings, name="settings"),
+    path("settings/naming/", publishing.naming, name="naming"),
     path("settings/theme/", accounts.set_theme, name="set-theme"),
     path("settings/density/", accounts.set_density, name="set-density"),
     path("settings/password/", passwords.change, name="password-change"),
@@ -90,6 +93,7 @@ urlpatterns = [
     ),
     path("ops/", ops_sites.fleet, name="ops-fleet"),
     path("ops/sites/<slug:slug>/", ops_sites.site, name="ops-site"),
+    path("ops/sites/<slug:slug>/public/", publishing.public_page, name="ops-site-public"),
     path("ops/points/<int:pk>/", ops_points.point, name="ops-point"),
     path("ops/points/<int:pk>/series.json", ops_points.series, name="ops-point-series"),
     path("ops/points/<int:pk>/readings/", ops_points.readings, name="ops-readings"),
@@ -205,6 +209,10 @@ urlpatterns = [
     path("verify/<uuid:public_id>/", verify.by_address, name="verify-statement"),
     path("p/s/<str:token>/", verify.shared, name="shared-statement"),
     path("p/s/<str:token>/badge.svg", verify.statement_badge, name="statement-badge"),
+    path("carbon.txt", disclosure.carbon_txt, name="carbon-txt"),
+    path(".well-known/carbon.txt", disclosure.carbon_txt, name="carbon-txt-well-known"),
+    path("p/<slug:operator>/figures.json", disclosure.operator_feed, name="operator-feed"),
+    path("p/<slug:operator>/<slug:site>/figures.json", disclosure.site_feed, name="site-feed"),
     path("p/<slug:operator>/did.json", verify.did, name="did"),
     path("p/<slug:operator>/status-list", verify.status_list, name="status-list"),
     path("p/<slug:operator>/", public.operator, name="public-operator"),

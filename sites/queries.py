@@ -15,6 +15,7 @@ from sites.models import (
     HostingService,
     Invitation,
     Membership,
+    PublicConsent,
     Site,
     Stakeholder,
     User,
@@ -186,6 +187,35 @@ def public_sites(*, operator_slug: str) -> QuerySet[Site]:
         .select_related("operator")
         .order_by("name", "pk")
     )
+
+
+def public_operators() -> list[Stakeholder]:
+    """
+    Return the operators that show a site to everybody, by name.
+    """
+    shown = Site.objects.public().values("operator")
+    return list(Stakeholder.objects.filter(pk__in=shown).order_by("name", "pk"))
+
+
+def publicly_named(*, site_id: int) -> list[Stakeholder]:
+    """
+    Return the customers of a public site that agreed to be named, by name; nobody for a site
+    that is not public.
+    """
+    agreed = PublicConsent.objects.filter(withdrawn_at__isnull=True).values("stakeholder")
+    site = Site.objects.public().filter(pk=site_id)
+    customers = Q(delivery_points__site__in=site) | Q(hosting_services__site__in=site)
+    return list(
+        Stakeholder.objects.filter(customers, pk__in=agreed).distinct().order_by("name", "pk")
+    )
+
+
+def may_be_named(*, viewer: Viewer) -> bool:
+    """
+    Say whether the viewer's own organisation agreed to be named.
+    """
+    own = PublicConsent.objects.visible_to(viewer).filter(withdrawn_at__isnull=True)
+    return own.filter(stakeholder_id=viewer.stakeholder_id).exists()
 
 
 def public_heat_uses(*, site_id: int) -> list[tuple[str, int]]:

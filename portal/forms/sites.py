@@ -1,5 +1,5 @@
 """
-Search and filters of the fleet.
+Forms of sites: search and filters of the fleet, the public page.
 """
 
 from __future__ import annotations
@@ -11,6 +11,31 @@ from django.utils.translation import gettext_lazy as _
 
 from sites import queries
 from sites.access import Viewer
+
+
+class PublicPage(forms.Form):
+    """
+    What everybody may read of a site.
+    """
+
+    is_public = forms.BooleanField(
+        label=_("Show this site’s figures to everybody"), required=False,
+        help_text=_("PUE, ERF, heat and uptime; with one tenant they tell what it uses."),
+    )  # fmt: skip
+    public_text = forms.CharField(
+        label=_("What the site does, in two sentences"), required=False, max_length=600,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )  # fmt: skip
+    data_note = forms.CharField(
+        label=_("What a reader must know about the data"), required=False, max_length=600,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("is_public") and not cleaned.get("public_text"):
+            self.add_error("public_text", _("Say what the site does; the page begins with it."))
+        return cleaned
 
 
 class SiteFilter(forms.Form):

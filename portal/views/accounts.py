@@ -22,7 +22,7 @@ from portal.forms.accounts import DensityForm, PreferencesForm, SignInForm, Them
 from portal.middleware import SESSION_STAKEHOLDER
 from portal.views.base import PortalRequest, for_people
 from sites import operations, queries
-from sites.access import Kind
+from sites.access import Kind, Role
 
 HOME_OF = {Kind.OPERATOR: "/ops/", Kind.PARTNER: "/heat/", Kind.TENANT: "/hosting/"}
 A_YEAR = 365 * 24 * 3600
@@ -93,7 +93,15 @@ def personal_settings(request: PortalRequest) -> HttpResponseBase:
         messages.success(request, gettext("Your settings are saved."))
         return redirect("settings")
     status = 422 if form.errors else 200
-    return render(request, "accounts/settings.html", {"form": form}, status=status)
+    viewer = request.viewer
+    customer = viewer.kind in (Kind.PARTNER, Kind.TENANT)
+    context = {
+        "form": form,
+        "customer": customer,
+        "named": customer and queries.may_be_named(viewer=viewer),
+        "may_name": customer and viewer.role is Role.ADMIN,
+    }
+    return render(request, "accounts/settings.html", context, status=status)
 
 
 def _back(request: HttpRequest) -> HttpResponse:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,6 +55,60 @@ def operator(request: HttpRequest, operator: str) -> HttpResponseBase:
     return render(request, "public/operator.html", context)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """
+    What everybody sees of a site: figures of the last twelve months that are over, uptime of the
+    last ninety days, kinds of buildings, and who agreed to be named.
+    """
+
+    first: dt.date
+    last: dt.date
+    claims: list[Claim]
+    months: list[Any]
+    days: list[Any]
+    uptime: availability.Uptime
+    uses: list[tuple[str, int]]
+    named: list[Any]
+    checks: list[Any]
+
+    @property
+    def early_days(self) -> bool:
+        """
+        Whether there is less than a year to tell of.
+        """
+        return len(self.months) < 12
+
+
+def shown_figures(place: Any, now: dt.datetime) -> Shown:
+    """
+    Return what is shown of a public site.
+    """
+    last = first_of_month(_today(place, now), back=1)
+    first = first_of_month(last, back=11)
+    span = {"first_month": first, "last_month": last}
+    heat = metering.public_heat(site_id=place.pk, **span)
+    # A month that began before the site was in service would not be the site's own.
+    months = [m for m in heat if m.month >= place.started_on]
+    days = metering.public_uptime_days(site_id=place.pk, now=now, days=DAYS)
+    figures = metering.public_site_figures(site_ids=[place.pk], **span)[place.pk]
+    return Shown(
+        first=first,
+        last=last,
+        claims=[
+            heat_claim(months),
+            pue_claim(figures.pue),
+            erf_claim(figures.erf, own_footprint=False),
+        ],
+        months=months,
+        days=days,
+        uptime=availability.total(days),
+        uses=places.public_heat_uses(site_id=place.pk),
+        named=places.publicly_named(site_id=place.pk),
+        checks=metering.public_checks(site_id=place.pk),
+    )
+
+
 @for_everybody
 @require_safe
 def site(request: HttpRequest, operator: str, site: str) -> HttpResponseBase:
@@ -62,41 +117,30 @@ def site(request: HttpRequest, operator: str, site: str) -> HttpResponseBase:
     """
     place = get_object_or_404(places.public_sites(operator_slug=operator), slug=site)
     now = timezone.now()
-    newest = first_of_month(_today(place, now), back=1)
-    first = first_of_month(newest, back=11)
-    heat = metering.public_heat(site_id=place.pk, first_month=first, last_month=newest)
-    # A month that began before the site was in service would not be the site's own.
-    months = [m for m in heat if m.month >= place.started_on]
-    days = metering.public_uptime_days(site_id=place.pk, now=now, days=DAYS)
-    figures = metering.public_site_figures(
-        site_ids=[place.pk], first_month=first, last_month=newest
-    )[place.pk]
-    claims = [
-        heat_claim(months),
-        pue_claim(figures.pue),
-        erf_claim(figures.erf, own_footprint=False),
-    ]
+    shown = shown_figures(place, now)
     asked = request.GET.get("format")
     if asked == "csv":
-        return csv_answer(claims, claim_columns(first, newest), filename=f"{site}-figures.csv")
+        columns = claim_columns(shown.first, shown.last)
+        return csv_answer(shown.claims, columns, filename=f"{site}-figures.csv")
     if asked == "heat":
-        return csv_answer(months, _heat_columns(), filename=f"{site}-heat.csv")
+        return csv_answer(shown.months, _heat_columns(), filename=f"{site}-heat.csv")
     if asked == "uptime":
-        return csv_answer(days, day_columns(), filename=f"{site}-uptime.csv")
+        return csv_answer(shown.days, day_columns(), filename=f"{site}-uptime.csv")
     context = {
         "operator": place.operator,
         "site": place,
-        "heat": claims[0],
-        "claims": claims,
-        "months": months,
-        "chart": month_drawing(months),
-        "sentence": _sentence(months),
-        "days": days,
-        "uptime": availability.total(days),
-        "strip": uptime_drawing(days),
-        "uses": places.public_heat_uses(site_id=place.pk),
-        "first": first,
-        "last": newest,
+        "shown": shown,
+        "heat": shown.claims[0],
+        "claims": shown.claims,
+        "months": shown.months,
+        "chart": month_drawing(shown.months),
+        "sentence": _sentence(shown.months),
+        "days": shown.days,
+        "uptime": shown.uptime,
+        "strip": uptime_drawing(shown.days),
+        "uses": shown.uses,
+        "first": shown.first,
+        "last": shown.last,
         "now": now,
     }
     return render(request, "public/site.html", context)

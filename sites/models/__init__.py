@@ -1,6 +1,12 @@
 from sites.models.audit import AuditEntry
 from sites.models.hooks import Webhook, WebhookMessage
-from sites.models.parties import Invitation, Membership, Stakeholder, User
+from sites.models.parties import (
+    Invitation,
+    Membership,
+    PublicConsent,
+    Stakeholder,
+    User,
+)
 from sites.models.places import DeliveryPoint, HostingService, Site
 
 __all__ = [
@@ -9,6 +15,7 @@ __all__ = [
     "HostingService",
     "Invitation",
     "Membership",
+    "PublicConsent",
     "Site",
     "Stakeholder",
     "User",

@@ -196,3 +196,38 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.email} for {self.stakeholder}"
+
+
+class PublicConsentQuerySet(ScopedQuerySet["PublicConsent"]):
+    scope = Scope(operator="stakeholder__operator", partner="stakeholder", tenant="stakeholder")
+
+
+class PublicConsent(models.Model):
+    """
+    A customer's word that its name may stand on the operator's public pages. Without one that is
+    open it stands nowhere.
+    """
+
+    stakeholder = models.ForeignKey(
+        Stakeholder, on_delete=models.PROTECT, related_name="public_consents"
+    )
+    given_at = models.DateTimeField()
+    given_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PublicConsentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stakeholder"], name="one_open_consent_per_customer",
+                condition=Q(withdrawn_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="consent_ends_after_it_was_given",
+                condition=Q(withdrawn_at__isnull=True) | Q(withdrawn_at__gte=F("given_at")),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return str(self.stakeholder_id)

@@ -33,6 +33,7 @@ from sites.operations.people import (
     withdraw_invitation,
 )
 from sites.operations.places import add_delivery_point, add_hosting_service, create_site
+from sites.operations.publishing import allow_naming, show_site
 
 __all__ = [
     "ATTEMPTS",
@@ -52,6 +53,7 @@ __all__ = [
     "add_delivery_point",
     "add_hosting_service",
     "add_webhook",
+    "allow_naming",
     "announce",
     "change_role",
     "create_member",
@@ -70,5 +72,6 @@ __all__ = [
     "send_again",
     "set_password",
     "set_preferences",
+    "show_site",
     "withdraw_invitation",
 ]

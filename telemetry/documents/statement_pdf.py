@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import zoneinfo
 
 import segno
 import typst
@@ -102,8 +103,8 @@ def _lead(statement: Statement) -> list[str]:
         % {
             "number": statement.number,
             "operator": statement.operator.name,
-            "day": _day(statement.issued_at.date()) if statement.issued_at else "",
-            "until": _day(statement.valid_until.date()) if statement.valid_until else "",
+            "day": _local(statement.issued_at, content["timeZone"]),
+            "until": _local(statement.valid_until, content["timeZone"]),
         },
     ]
 
@@ -117,6 +118,10 @@ def _marks(measured: str, estimated: str, *, interim: bool) -> str:
     if interim:
         parts.append(gettext("interim: under 12 months"))
     return ", ".join(parts)
+
+
+def _local(at: dt.datetime | None, zone: str) -> str:
+    return "" if at is None else _day(at.astimezone(zoneinfo.ZoneInfo(zone)).date())
 
 
 def _day(day: dt.date) -> str:

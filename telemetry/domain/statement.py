@@ -132,7 +132,7 @@ def holds_until(period_end: dt.datetime, issued_at: dt.datetime) -> dt.datetime:
     Return when a statement lapses: a year after the months it is about, and not sooner than
     thirty days after it was issued.
     """
-    return max(period_end + dt.timedelta(days=366), issued_at + dt.timedelta(days=30))
+    return max(period_end + dt.timedelta(days=365), issued_at + dt.timedelta(days=30))
 
 
 def fingerprint(sha256: bytes) -> str:

@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from sites.access import Viewer
-from sites.models import HostingService, Membership, Stakeholder
+from sites.models import HostingService, Membership, Site, Stakeholder
 from telemetry.models import (
     IssuerKey,
     OutsideCheck,
@@ -67,6 +67,16 @@ def outside_checks(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[Ou
     return (rows if site_id is None else rows.filter(site_id=site_id)).order_by(
         "-checked_on", "-pk"
     )
+
+
+def public_checks(*, site_id: int) -> list[OutsideCheck]:
+    """
+    Return what third parties verified of a public site, newest first; nothing for another.
+    """
+    rows = OutsideCheck.objects.filter(
+        site__in=Site.objects.public().filter(pk=site_id), withdrawn_at__isnull=True
+    )
+    return list(rows.defer("file").order_by("-checked_on", "-pk"))
 
 
 def public_statement(*, public_id: uuid.UUID) -> Statement | None:
