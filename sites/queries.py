@@ -214,6 +214,8 @@ def may_be_named(*, viewer: Viewer) -> bool:
     """
     Say whether the viewer's own organisation agreed to be named.
     """
+    if viewer.stakeholder_id is None:
+        return False
     own = PublicConsent.objects.visible_to(viewer).filter(withdrawn_at__isnull=True)
     return own.filter(stakeholder_id=viewer.stakeholder_id).exists()
 
