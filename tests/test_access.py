@@ -141,6 +141,8 @@ ACCESS = {
     "account/disputes/<int:pk>/": (404, 404, 200, 404, 404, 302),
     "hosting/invoices/": (404, 404, 404, 404, 200, 302),
     "hosting/invoices/<int:pk>/": (404, 404, 404, 404, 404, 302),
+    "ops/reports/": (200, 200, 404, 404, 404, 302),
+    "ops/reports/<slug:slug>/<int:year>/": (200, 404, 404, 404, 404, 302),
     # The statement and the outside check are the tenant's.
     "ops/statements/": (200, 200, 404, 404, 404, 302),
     "ops/statements/new/": (200, 200, 404, 404, 404, 302),
@@ -212,6 +214,7 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("meters/<int:pk>", f"meters/{_first(Meter)}")
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
+    filled = filled.replace("reports/<slug:slug>/<int:year>", f"reports/{site.slug}/2025")
     filled = filled.replace("bills/<int:pk>", f"bills/{invoice.pk}")
     assert "<" not in filled, f"say in _address what stands for {route}"
     return f"/{filled}"

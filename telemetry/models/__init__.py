@@ -7,6 +7,7 @@ from telemetry.models.availability import (
     ProbeResult,
 )
 from telemetry.models.carbon import EmissionFactor
+from telemetry.models.declared import DeclaredFigure
 from telemetry.models.disclosure import (
     IssuerKey,
     OutsideCheck,
@@ -36,6 +37,7 @@ __all__ = [
     "ChannelAlias",
     "ColumnMapping",
     "Decision",
+    "DeclaredFigure",
     "DirtyRange",
     "EmissionFactor",
     "Finding",

@@ -40,6 +40,7 @@ from telemetry.operations.metering import (
     install_meter,
     set_radio_key,
 )
+from telemetry.operations.regulatory import NotAsked, declare_figures
 from telemetry.operations.rollups import roll_up_channel
 from telemetry.operations.statements import (
     AlreadyEnded,
@@ -72,6 +73,7 @@ __all__ = [
     "FactorRow",
     "FactorsOverlap",
     "IngestResult",
+    "NotAsked",
     "NotIssuable",
     "RuleRow",
     "Subject",
@@ -87,6 +89,7 @@ __all__ = [
     "cancel_maintenance",
     "copy_upload",
     "create_gateway",
+    "declare_figures",
     "draft_statement",
     "drop_old_results",
     "drop_old_uploads",

@@ -83,6 +83,14 @@ from telemetry.queries.outages import (
 from telemetry.queries.public import public_heat, public_uptime_days
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.readings import Problem, problems_of_batch, readings_between
+from telemetry.queries.regulatory import (
+    Report,
+    WasteHeat,
+    customer_years,
+    eed_report,
+    eed_reports,
+    waste_heat,
+)
 from telemetry.queries.rollups import (
     ReadingMissing,
     channels_to_roll_up,
@@ -149,6 +157,7 @@ __all__ = [
     "Placed",
     "Problem",
     "ReadingMissing",
+    "Report",
     "SeriesPoint",
     "SiteFigures",
     "SiteState",
@@ -157,6 +166,7 @@ __all__ = [
     "SubjectUptime",
     "UnknownName",
     "UptimeDay",
+    "WasteHeat",
     "WorkingPoint",
     "addressees",
     "all_gateways",
@@ -170,7 +180,10 @@ __all__ = [
     "channels",
     "channels_by_name",
     "channels_to_roll_up",
+    "customer_years",
     "delivered_energy",
+    "eed_report",
+    "eed_reports",
     "energy_over",
     "energy_series",
     "estimated_share",
@@ -239,5 +252,6 @@ __all__ = [
     "uploads_left_queued",
     "uptime_days",
     "verified_until",
+    "waste_heat",
     "working_point",
 ]
