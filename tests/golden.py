@@ -37,7 +37,7 @@ from telemetry.domain import (
     vee_usage,
 )
 from telemetry.domain.quality import Share
-from tests import golden_billing, golden_sla
+from tests import golden_billing, golden_carbon, golden_sla
 
 Inputs = dict[str, Any]
 
@@ -396,6 +396,7 @@ FORMULAS: dict[str, Callable[[Inputs], Any]] = {
     "co2.scope2": _scope2,
     "co2.tenants": _tenants,
     **golden_billing.FORMULAS,
+    **golden_carbon.FORMULAS,
     **golden_sla.FORMULAS,
 }
 

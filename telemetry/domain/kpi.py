@@ -1,5 +1,5 @@
 """
-Ratios of a data centre: PUE and ERF after ISO/IEC 30134-2 and -6, with what they rest on.
+Ratios of a data centre after ISO/IEC 30134, with what they rest on.
 
 A ratio is never averaged: energies of both sides are added over the time in which both are
 measured, and divided once.
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 # Below this share of measured time no figure is given (domain reference, section 4).
 PUBLISHED_FROM = Decimal("0.9")
 MONTHS_OF_A_YEAR = 12
+LITRES_PER_M3 = 1000
 
 
 class Reason(enum.StrEnum):
@@ -113,6 +114,59 @@ def weighted_mean(values: Sequence[Decimal], weights: Sequence[Decimal]) -> Deci
     """
     total = sum((v * w for v, w in zip(values, weights, strict=True)), Decimal(0))
     return divide(total, sum(weights, Decimal(0)))
+
+
+def ere(months: Iterable[Joint]) -> Ratio:
+    """
+    Return facility energy less reused heat over IT energy (The Green Grid); the numerator of each
+    month has the heat taken off already. More heat than energy is a fault of the data.
+    """
+    found = _ratio(months)
+    return _implausible(found) if found.value is not None and found.value < 0 else found
+
+
+def ref(months: Iterable[Joint]) -> Ratio:
+    """
+    Return renewable energy owned and cancelled over facility energy (ISO/IEC 30134-3, Regulation
+    (EU) 2024/1364 Annex III (d)): at most 1, since more attributes than energy cover no more.
+    """
+    found = _ratio(months)
+    return replace(found, value=min(found.value, Decimal(1))) if found.value else found
+
+
+def cer(months: Iterable[Joint]) -> Ratio:
+    """
+    Return heat removed over the electricity of cooling (ISO/IEC 30134-7), electric cooling only.
+    """
+    return _ratio(months)
+
+
+def cue(kilograms: Decimal, it_kwh: Decimal) -> Decimal | None:
+    """
+    Return kg of CO2 per kWh of IT energy (ISO/IEC 30134-8); None without IT energy.
+    """
+    return divide(kilograms, it_kwh)
+
+
+def wue(water_m3: Decimal, it_kwh: Decimal) -> Decimal | None:
+    """
+    Return litres of water per kWh of IT energy (ISO/IEC 30134-9); None without IT energy.
+    """
+    return divide(water_m3 * LITRES_PER_M3, it_kwh)
+
+
+def it_utilisation(shares_busy: Sequence[Decimal]) -> Decimal | None:
+    """
+    Return the mean processor utilisation of servers, 0 to 1 (ITEUsv, ISO/IEC 30134-5).
+    """
+    return divide(sum(shares_busy, Decimal(0)), Decimal(len(shares_busy)))
+
+
+def it_efficiency(performance: Sequence[Decimal], watts: Sequence[Decimal]) -> Decimal | None:
+    """
+    Return the servers' peak performance per watt of peak power (ITEEsv, ISO/IEC 30134-4).
+    """
+    return divide(sum(performance, Decimal(0)), sum(watts, Decimal(0)))
 
 
 def _ratio(months: Iterable[Joint]) -> Ratio:
