@@ -42,6 +42,7 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("ops-contracts", gettext("Contracts")),
             ("ops-money", gettext("Money")),
             ("ops-statements", gettext("Statements")),
+            ("ops-lots", gettext("Attributes")),
             ("ops-reports", gettext("Reports")),
         ],
         Kind.PARTNER: [

@@ -116,6 +116,15 @@ def organisations(*, viewer: Viewer) -> QuerySet[Stakeholder]:
     return own.order_by("name", "pk")
 
 
+def customers(*, viewer: Viewer) -> list[Stakeholder]:
+    """
+    Return the heat partners and tenants of the viewer's operator, by name; nobody for customers.
+    """
+    if viewer.kind is not Kind.OPERATOR:
+        return []
+    return list(Stakeholder.objects.visible_to(viewer).order_by("name", "pk"))
+
+
 def members(*, viewer: Viewer, search: str = "") -> QuerySet[Membership]:
     """
     Return the members of the organisations whose people the viewer may see, by name.

@@ -12,10 +12,13 @@ from django.urls import get_resolver
 
 from billing import operations
 from billing.models import BankEntry, BillingRun, Dispute, Invoice
-from sites.models import Invitation, Membership, Stakeholder
+from sites.models import Invitation, Membership, Site, Stakeholder
 from telemetry import operations as metering
 from telemetry.models import (
+    AttributeAllocation,
+    AttributeLot,
     Channel,
+    Claim,
     ColumnMapping,
     Gateway,
     IngestBatch,
@@ -141,6 +144,14 @@ ACCESS = {
     "account/disputes/<int:pk>/": (404, 404, 200, 404, 404, 302),
     "hosting/invoices/": (404, 404, 404, 404, 200, 302),
     "hosting/invoices/<int:pk>/": (404, 404, 404, 404, 404, 302),
+    "ops/attributes/": (200, 200, 404, 404, 404, 302),
+    "ops/attributes/new/": (200, 200, 404, 404, 404, 302),
+    "ops/attributes/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/attributes/<int:pk>/<int:allocation>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/claims/": (200, 200, 404, 404, 404, 302),
+    "ops/claims/new/": (200, 200, 404, 404, 404, 302),
+    "ops/claims/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/heating/": (200, 200, 404, 404, 404, 302),
     "ops/reports/": (200, 200, 404, 404, 404, 302),
     "ops/reports/<slug:slug>/<int:year>/": (200, 404, 404, 404, 404, 302),
     # The statement and the outside check are the tenant's.
@@ -215,6 +226,9 @@ def _address(route: str, invoice: Invoice) -> str:
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
     filled = filled.replace("reports/<slug:slug>/<int:year>", f"reports/{site.slug}/2025")
+    filled = filled.replace("attributes/<int:pk>", f"attributes/{_first(AttributeLot)}")
+    filled = filled.replace("<int:allocation>", str(_first(AttributeAllocation)))
+    filled = filled.replace("claims/<int:pk>", f"claims/{_first(Claim)}")
     filled = filled.replace("bills/<int:pk>", f"bills/{invoice.pk}")
     assert "<" not in filled, f"say in _address what stands for {route}"
     return f"/{filled}"
@@ -257,6 +271,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         checker="Auditor", scope="PUE", first_month=JANUARY, last_month=JANUARY,
         checked_on=JANUARY,
     )  # fmt: skip
+    _claims(site, tenant)
     return {
         "operator": site.operator,
         "other operator": factories.make_stakeholder(),
@@ -264,6 +279,22 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         "neighbour": factories.make_delivery_point(site=site).partner,
         "tenant": tenant,
     }, invoice
+
+
+def _claims(site: Site, tenant: Stakeholder) -> None:
+    lot = metering.add_lot(
+        operator_id=site.operator_id, first_day=JANUARY, end_day=JANUARY.replace(month=2), at=LATER,
+        by_id=None, kind="onsite", technology="solar", country="DE", plant="Roof",
+        registry_id="1", kwh=Decimal(100),
+    )  # fmt: skip
+    metering.allocate(
+        lot_id=lot.pk, site_id=site.pk, service_id=None, month=JANUARY, kwh=Decimal(1), at=LATER,
+        by_id=None,
+    )  # fmt: skip
+    metering.claim(
+        site_id=site.pk, month=JANUARY, lot_id=lot.pk, claimant_id=tenant.pk, role="tenant",
+        share=Decimal("0.5"), at=LATER, by_id=None,
+    )  # fmt: skip
 
 
 def _sign_in(client: Client, world: dict[str, Stakeholder], audience: str) -> None:

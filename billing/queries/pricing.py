@@ -86,6 +86,14 @@ def _particulars(
         found["pool"] = str(_pool(contract, agreed.heat_share, first))
     if terms.model == Terms.Model.SAVINGS:
         found["savings"] = _savings(contract, terms, first, end)
+    if agreed.attribute_price is not None and contract.hosting_service_id is not None:
+        # Only what is allocated to this very service, so that no other bill can hold it too.
+        service_id = contract.hosting_service_id
+        held = metering.held_for_service(service_id=service_id, first=first, end=end)
+        found["attributes_kwh"] = str(held)
+        if agreed.matched_premium is not None:
+            matched = metering.hourly_match(service_id=service_id, period=instants)
+            found["matched_kwh"] = str(matched.matched_kwh)
     return found
 
 

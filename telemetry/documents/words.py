@@ -144,6 +144,7 @@ def _missing(figure: Mapping[str, Any]) -> str:
         "no_factor": gettext("Not stated: an emission factor for it is missing."),
         "no_residual": gettext("Not stated: no factor of the residual mix is held."),
         "no_attributes": gettext("Not stated: no certificates or contracts are recorded."),
+        "no_hours": gettext("Not stated: when it was produced is not recorded hour by hour."),
         "not_public": gettext("Not stated: it would tell what a neighbour used."),
     }.get(figure["notStated"], gettext("Not stated."))
 

@@ -1,3 +1,9 @@
+from telemetry.models.attributes import (
+    AttributeAllocation,
+    AttributeLot,
+    Claim,
+    Counterfactual,
+)
 from telemetry.models.availability import (
     Incident,
     MaintenancePolicy,
@@ -32,10 +38,14 @@ from telemetry.models.rollups import DirtyRange, Rollup
 from telemetry.models.rules import CalibrationRule, LossPolicy
 
 __all__ = [
+    "AttributeAllocation",
+    "AttributeLot",
     "CalibrationRule",
     "Channel",
     "ChannelAlias",
+    "Claim",
     "ColumnMapping",
+    "Counterfactual",
     "Decision",
     "DeclaredFigure",
     "DirtyRange",

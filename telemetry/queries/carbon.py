@@ -101,6 +101,8 @@ class FootprintMonth:
     coverage: Decimal
     reason: kpi.Reason | None
     factor: Factor | None
+    # The service's proportion of the tenants' IT energy.
+    share: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +264,7 @@ def _month(role: str, site_month: _SiteMonth) -> FootprintMonth:
     elif site_month.factor is None:
         reason = kpi.Reason.NO_FACTOR
     known = reason in (None, kpi.Reason.NO_FACTOR)
+    tenants = [kwh for name, kwh in joint.kwh.items() if name != "facility"]
     return FootprintMonth(
         month=joint.span.month,
         it_kwh=joint.of(role) if known else None,
@@ -270,4 +273,5 @@ def _month(role: str, site_month: _SiteMonth) -> FootprintMonth:
         coverage=coverage,
         reason=reason,
         factor=site_month.factor,
+        share=kpi.divide(joint.of(role), _sum(tenants)) if known else None,
     )

@@ -17,6 +17,7 @@ from sites.models import DeliveryPoint, HostingService, Site
 from telemetry.domain import regulatory
 from telemetry.domain.regulatory import FIELDS, Field, Gap
 from telemetry.models import Channel, DeclaredFigure, MeteringPoint
+from telemetry.queries.attributes import renewable_by_kind
 from telemetry.queries.carbon import tenant_footprint
 from telemetry.queries.figures import SiteFigures, site_figures
 from telemetry.queries.series import boundary_energy
@@ -81,6 +82,13 @@ def eed_reports(
         said[site_id][symbol] = value
     water = _water(keys, year)
     warmth = _warmth(found, year)
+    for site_id, kinds in renewable_by_kind(site_ids=keys, year=year).items():
+        # What is allocated in the portal is known better than what is stated.
+        said[site_id] |= {
+            "E-RES-GOO": f"{kinds.get('go', 0) + kinds.get('rego', 0):f}",
+            "E-RES-PPA": f"{kinds.get('ppa', 0):f}",
+            "E-RES-OS": f"{kinds.get('onsite', 0):f}",
+        }
     return [
         _report(
             site, year, figures[site.pk], said[site.pk], water.get(site.pk), warmth.get(site.pk)

@@ -17,6 +17,7 @@ from telemetry.domain import kpi, statement
 from telemetry.domain.statement import Figure
 from telemetry.models import Channel
 from telemetry.queries import jointly
+from telemetry.queries.attributes import Purchase, purchase
 from telemetry.queries.carbon import Footprint, tenant_footprint
 from telemetry.queries.evidence import readings_digest
 from telemetry.queries.figures import SiteFigures, site_figures
@@ -96,9 +97,15 @@ def _stated(
     heat = public_heat(site_id=service.site_id, **span)
     period = period_of(service, first_month, last_month)
     channels = _channels(service)
+    bought = (
+        purchase(footprint=footprints[0], country=service.site.country, period=period)
+        if footprints
+        else None
+    )
     heat_estimated = _estimated(channels, "heat", period)
     told = [
         *_of_servers(footprints[0] if footprints else None, _estimated(channels, "feed", period)),
+        *_of_purchase(bought, footprints[0] if footprints else None),
         _uptime(uptimes.get(service.pk)),
         *_of_site(figures, heat_estimated),
         _unless_estimated(_heat(service, heat), heat_estimated),
@@ -106,7 +113,9 @@ def _stated(
     inputs = [_input(channel, role, period) for role, channel in channels]
     return Stated(
         service=service, first_month=first_month, last_month=last_month,
-        content=_content(service, first_month, last_month, told, footprints, inputs),
+        content=_content(
+            service, first_month, last_month, told, _factors(footprints, bought), inputs
+        ),
         inputs=inputs, obstacles=statement.obstacles(told),
     )  # fmt: skip
 
@@ -116,10 +125,9 @@ def _content(
     first_month: dt.date,
     last_month: dt.date,
     figures: Sequence[Figure],
-    footprints: Sequence[Footprint],
+    factors: Sequence[str],
     inputs: Sequence[StatedInput],
 ) -> dict[str, Any]:
-    factors = footprints[0].factors if footprints else []
     return {
         "type": "HostingService",
         "name": service.name,
@@ -130,14 +138,53 @@ def _content(
         "timeZone": service.site.timezone,
         "method": statement.METHOD,
         "figures": {figure.name: figure.as_stated() for figure in figures},
-        "factors": [
-            f"{f.region} {f.data_year}: {f.kg_per_kwh.normalize():f} kg/kWh, {f.basis}, {f.source}"
-            for f in factors
-        ],
+        "factors": list(factors),
         "digests": [
             {"role": i.role, "readings": str(i.readings), "sha256": i.sha256.hex()} for i in inputs
         ],
     }
+
+
+def _factors(footprints: Sequence[Footprint], bought: Purchase | None) -> list[str]:
+    used = [factor for footprint in footprints for factor in footprint.factors]
+    if bought is not None and bought.residual is not None:
+        used.append(bought.residual)
+    told = [
+        f"{f.region} {f.data_year}: {f.kg_per_kwh.normalize():f} kg/kWh, {f.basis}, {f.source}"
+        for f in {f.id: f for f in used}.values()
+    ]
+    return [*told, *(bought.lots if bought else ())]
+
+
+def _of_purchase(bought: Purchase | None, footprint: Footprint | None) -> list[Figure]:
+    """
+    Return what is stated of how the electricity was bought. None of it stands against the
+    statement: without attributes it is simply not stated.
+    """
+    if bought is None or footprint is None:
+        return []
+    rest = "the mean of the grid, as no residual mix is held" if bought.residual_is_grid else (
+        "the residual mix"
+    )  # fmt: skip
+    matched, known = bought.matched, bool(bought.lots)
+    hours = known and matched.clean_kwh > 0
+    return [
+        Figure(
+            "emissionsMarketBased", bought.kg, "kg",
+            f"GHG Protocol scope 2, market-based; what no attribute covers by {rest}", 3,
+            reason=None if bought.kg is not None else kpi.Reason.NO_FACTOR, gates=False,
+        ),
+        Figure(
+            "renewableShare", bought.share if known else None, "1",
+            "attributes allocated to these months, set against the use of the months", 4,
+            reason=None if known else "no_attributes", gates=False,
+        ),
+        Figure(
+            "hourlyMatch", matched.hourly if hours else None, "1",
+            "attributes allocated to the hour, set against the servers’ use in it", 4,
+            reason=None if hours else "no_hours", gates=False,
+        ),
+    ]  # fmt: skip
 
 
 def _of_servers(footprint: Footprint | None, estimated: Decimal | None) -> list[Figure]:

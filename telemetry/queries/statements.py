@@ -136,8 +136,8 @@ def statements_to_mail(*, limit: int) -> list[int]:
 
 def statements_touched(*, limit: int) -> list[int]:
     """
-    Return the issued statements one of whose channels was rolled up again since they were looked
-    at, within their months.
+    Return the issued statements of which, within their months, a channel was rolled up again or
+    attributes were allocated or taken back since they were looked at, or a factor superseded.
     """
     with connection.cursor() as cursor:
         cursor.execute(_TOUCHED, [limit])
@@ -147,12 +147,20 @@ def statements_touched(*, limit: int) -> list[int]:
 # The local month's edges move by less than a day against UTC.
 _TOUCHED = """
 SELECT s.id FROM telemetry_statement s
-WHERE s.state = 'issued' AND EXISTS (
+JOIN sites_hostingservice h ON h.id = s.service_id JOIN sites_site p ON p.id = h.site_id
+WHERE s.state = 'issued' AND (EXISTS (
+  SELECT 1 FROM telemetry_attributeallocation a WHERE a.site_id = p.id
+    AND a.month BETWEEN s.first_month AND s.last_month
+    AND greatest(a.created_at, a.ended_at) > s.checked_at)
+OR EXISTS (
+  SELECT 1 FROM telemetry_emissionfactor f WHERE f.region = p.country
+    AND f.superseded_at > s.checked_at)
+OR EXISTS (
   SELECT 1 FROM telemetry_statementinput i JOIN telemetry_rollup r
     ON r.channel_id = i.channel_id AND r.grain = 'hour' AND r.computed_at > s.checked_at
     AND r.start_at >= s.first_month - interval '1 day'
     AND r.start_at < s.last_month + interval '1 month 1 day'
-  WHERE i.statement_id = s.id)
+  WHERE i.statement_id = s.id))
 ORDER BY s.checked_at LIMIT %s
 """
 

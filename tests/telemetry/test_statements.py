@@ -330,6 +330,31 @@ def test_a_late_correction_supersedes_exactly_what_it_touches():
     assert elsewhere.pk != site.pk
 
 
+def test_attributes_allocated_later_supersede_what_was_stated_without_them():
+    site, (*_, feed) = _hosted(6)
+    service = _service(feed)
+    issued = _issue(service)
+    assert issued.content["figures"]["renewableShare"]["notStated"] == "no_attributes"
+    lot = operations.add_lot(
+        operator_id=site.operator_id, first_day=MARCH, end_day=APRIL, at=ISSUED_AT, by_id=None,
+        kind="tariff", technology="wind", country="DE", plant="Stadtwerke", registry_id="T 1",
+        kwh=Decimal(100_000),
+    )  # fmt: skip
+    operations.allocate(
+        lot_id=lot.pk, site_id=site.pk, service_id=service.pk, month=MARCH, kwh=Decimal(1000),
+        at=CORRECTED_AT, by_id=None,
+    )  # fmt: skip
+
+    assert queries.statements_touched(limit=9) == [issued.pk]
+    following = operations.look_again(statement_id=issued.pk, at=LOOKED_AT)
+
+    assert following is not None
+    stated = following.content["figures"]["renewableShare"]
+    assert stated["value"] == str((Decimal(1000) / Decimal("5572.5")).quantize(Decimal("0.0001")))
+    assert following.content["figures"]["hourlyMatch"]["notStated"] == "no_hours"
+    assert "tariff T 1" in following.content["factors"]
+
+
 def test_a_correction_that_leaves_too_little_revokes():
     site, (*_, feed) = _hosted(6)
     issued = _issue(_service(feed))
