@@ -5,14 +5,16 @@ Figures of the queries as drawings, the same on every audience's pages.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import partial
 
 from django.utils.translation import gettext, ngettext
 
 from portal import charts
 from portal.templatetags import portal as words
-from telemetry.queries import MonthEnergy, UptimeDay
+from telemetry.queries import MatchedHour, MonthEnergy, UptimeDay
 
 
 def first_of_month(day: dt.date, *, back: int = 0) -> dt.date:
@@ -84,3 +86,31 @@ def _uptime_title(day: UptimeDay) -> str:
     if not minutes:
         return gettext("%s: no minute lost") % name
     return name + ": " + ngettext("%s minute lost", "%s minutes lost", minutes) % minutes
+
+
+def hours_drawing(hours: Sequence[MatchedHour]) -> charts.Chart:
+    """
+    Draw each hour filled as far as it was matched; days and hours are those of the site.
+    """
+    first = hours[0].at.date()
+    cells = [
+        charts.HourCell(
+            day=(hour.at.date() - first).days,
+            hour=hour.at.hour,
+            share=float(hour.matched_kwh / hour.load_kwh) if hour.load_kwh > 0 else None,
+        )
+        for hour in hours
+    ]
+    return charts.hour_map(cells)
+
+
+def by_hour_of_day(hours: Sequence[MatchedHour]) -> list[tuple[int, Decimal, Decimal]]:
+    """
+    Return for each hour of the day the kWh used and matched, all days together: what the map
+    shows, as a table.
+    """
+    used, matched = defaultdict[int, Decimal](Decimal), defaultdict[int, Decimal](Decimal)
+    for hour in hours:
+        used[hour.at.hour] += hour.load_kwh
+        matched[hour.at.hour] += hour.matched_kwh
+    return [(n, used[n], matched[n]) for n in sorted(used)]

@@ -11,7 +11,7 @@ from typing import Any
 from billing import operations as billing
 from billing import queries as bills
 from billing.models import Contract, Invoice
-from seeds import loading, sources, statements
+from seeds import attributes, loading, sources, statements
 from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
 from seeds.reference import load_calibration_rules, load_emission_factors
 from sites import operations as sites
@@ -60,6 +60,8 @@ def load(*, now: dt.datetime, say: Say) -> Summary:
     loading.roll_up(now=now, say=say)
     _agree(anchor, now)
     _bill(now, say)
+    newest = (now.date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+    attributes.buy(newest=newest, now=now)
     statements.state(now=now)
     say("energy and heat statements drafted and issued")
     return _summary()

@@ -8,6 +8,7 @@ from portal.charts._axis import nice_ticks
 from portal.charts._pen import Chart, Extreme, Svg
 from portal.charts.bars import Bar, Part, Stack, month_bars, stacked_bars
 from portal.charts.flows import Flow, Node, sankey
+from portal.charts.hours import HourCell, hour_map
 from portal.charts.lines import Limit, Line, Point, line_chart
 from portal.charts.strips import QualityCell, UptimeDay, quality_strip, uptime_strip
 
@@ -16,6 +17,7 @@ __all__ = [
     "Chart",
     "Extreme",
     "Flow",
+    "HourCell",
     "Limit",
     "Line",
     "Node",
@@ -25,6 +27,7 @@ __all__ = [
     "Stack",
     "Svg",
     "UptimeDay",
+    "hour_map",
     "line_chart",
     "month_bars",
     "nice_ticks",

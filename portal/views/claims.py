@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 
 from portal.templatetags.portal import number, percent
 from portal.views.lists import Column
-from telemetry.domain.kpi import Ratio, Reason
+from telemetry.domain.kpi import PUBLISHED_FROM, Ratio, Reason
 
 # Regulation (EU) 2024/1364 names these standards for the two ratios.
 PUE_SOURCE = "EN 50600-4-2, ISO/IEC 30134-2"
@@ -141,6 +141,56 @@ def erf_claim(erf: Ratio, *, own_footprint: bool) -> Claim:
         formula=_not_shown(gettext("Heat handed over / energy of the site = %s.") % text),
         reason=reason_in_words(erf.reason, erf.coverage),
     )
+
+
+def avoided_claim(found: Sequence[Any], months: int) -> Claim:
+    """
+    Return the emissions that heat avoided at the buildings, as a claim. It has no figure while
+    one building that took heat has none, and a negative one is shown.
+    """
+    taking = [d for d in found if d.heat_kwh]
+    known = [d.avoided for d in taking if d.avoided is not None]
+    total = sum((a.claim_kg for a in known), Decimal(0)) if len(known) == len(taking) else None
+    heat = sum((d.heat_kwh for d in taking), Decimal(0))
+    coverage = sum((d.coverage * d.heat_kwh for d in taking), Decimal(0)) / heat if heat else None
+    missing = gettext("Not published: what would have heated a building is not recorded.")
+    low = coverage is not None and coverage < PUBLISHED_FROM
+    if low:
+        missing = reason_in_words(Reason.LOW_COVERAGE, coverage)
+    shown = None if low or not taking else total
+    return Claim(
+        key="avoided_emissions",
+        title=gettext("Emissions avoided at the buildings"),
+        value=shown,
+        unit="kg",
+        text=number(shown),
+        shown_unit=gettext("kg CO2, an estimate"),
+        scope=gettext(
+            "Fuel that boilers would have burned, less the pumping, less its uncertainty. Outside"
+            " every inventory: it makes no footprint smaller, and whoever takes the heat claims it."
+        ),
+        source="; ".join(
+            dict.fromkeys(d.counterfactual.source for d in taking if d.counterfactual is not None)
+        ),
+        coverage=coverage,
+        months=months,
+        formula=_avoided_formula(taking) if shown is not None else "",
+        reason=missing if shown is None else "",
+    )
+
+
+def _avoided_formula(taking: Sequence[Any]) -> str:
+    parts = [
+        gettext("%(heat)s kWh × %(factor)s kg/kWh (%(fuel)s) / %(efficiency)s − pumping")
+        % {
+            "heat": number(d.heat_kwh),
+            "factor": number(d.counterfactual.fuel_kg_per_kwh, 5),
+            "fuel": d.counterfactual.fuel,
+            "efficiency": number(d.counterfactual.efficiency, 2),
+        }
+        for d in taking
+    ]
+    return "; ".join(parts)
 
 
 def claim_columns(first: dt.date, last: dt.date) -> Sequence[Column[Any]]:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
+from portal.drawings import by_hour_of_day, hours_drawing
 from portal.forms.statements import IssuedFilter
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
@@ -72,7 +73,10 @@ def statement(request: PortalRequest, pk: int) -> HttpResponseBase:
         return file_of(shown, asked)
     link = queries.shares_of(viewer=request.viewer, statement_id=shown.pk)
     picture = link and reverse("statement-badge", args=[link.token])
+    hours = queries.statement_hours(viewer=request.viewer, statement_id=shown.pk)
     context = {
+        "hours": hours_drawing(hours) if hours else None,
+        "by_hour": by_hour_of_day(hours),
         "statement": shown,
         "outcome": outcome_of(shown, timezone.now()),
         "rows": rows(shown.content),

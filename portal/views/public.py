@@ -21,7 +21,14 @@ from django.views.decorators.http import require_safe
 
 from portal.drawings import first_of_month, month_drawing, uptime_drawing
 from portal.templatetags.portal import month, number
-from portal.views.claims import Claim, claim_columns, erf_claim, pue_claim, reason_in_words
+from portal.views.claims import (
+    Claim,
+    avoided_claim,
+    claim_columns,
+    erf_claim,
+    pue_claim,
+    reason_in_words,
+)
 from portal.views.hosting import DAYS, day_columns
 from portal.views.lists import Column, csv_answer
 from sites import queries as places
@@ -99,6 +106,7 @@ def shown_figures(place: Any, now: dt.datetime) -> Shown:
             heat_claim(months),
             pue_claim(figures.pue),
             erf_claim(figures.erf, own_footprint=False),
+            avoided_claim(metering.public_displaced(site_id=place.pk, **span), months=len(months)),
         ],
         months=months,
         days=days,

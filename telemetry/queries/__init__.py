@@ -94,7 +94,7 @@ from telemetry.queries.outages import (
     probe_to_ask,
     probes,
 )
-from telemetry.queries.public import public_heat, public_uptime_days
+from telemetry.queries.public import public_displaced, public_heat, public_uptime_days
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.readings import Problem, problems_of_batch, readings_between
 from telemetry.queries.regulatory import (
@@ -123,7 +123,12 @@ from telemetry.queries.series import (
     monthly_energy,
     site_states,
 )
-from telemetry.queries.statement_content import Stated, statement_contents
+from telemetry.queries.statement_content import (
+    MatchedHour,
+    Stated,
+    statement_contents,
+    statement_hours,
+)
 from telemetry.queries.statements import (
     Issuer,
     addressees,
@@ -166,6 +171,7 @@ __all__ = [
     "Issuer",
     "LastValue",
     "LossesNotAgreed",
+    "MatchedHour",
     "MeteredEnergy",
     "MonthEnergy",
     "NoCheck",
@@ -246,6 +252,7 @@ __all__ = [
     "probes",
     "problems_of_batch",
     "public_checks",
+    "public_displaced",
     "public_heat",
     "public_site_figures",
     "public_statement",
@@ -266,6 +273,7 @@ __all__ = [
     "site_figures",
     "site_states",
     "statement_contents",
+    "statement_hours",
     "statements",
     "statements_to_mail",
     "statements_touched",

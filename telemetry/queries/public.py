@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from sites.access import Kind, Viewer
 from sites.models import Site
 from telemetry.models import MeteringPoint
+from telemetry.queries.attributes import Displaced, displaced
 from telemetry.queries.series import MonthEnergy, boundary_energy
 from telemetry.queries.uptime import UptimeDay, uptime_days
 
@@ -47,3 +48,14 @@ def public_heat(*, site_id: int, first_month: dt.date, last_month: dt.date) -> l
         viewer=viewer, site_ids=[site_id], boundary=MeteringPoint.Boundary.HEAT_HANDOFF,
         first_month=first_month, last_month=last_month,
     )  # fmt: skip
+
+
+def public_displaced(*, site_id: int, first_month: dt.date, last_month: dt.date) -> list[Displaced]:
+    """
+    Return what the heat of a public site avoided, building by building; nothing for another
+    site. Whose building it is must not be shown.
+    """
+    viewer = _as_operator([site_id]).get(site_id)
+    if viewer is None:
+        return []
+    return displaced(viewer=viewer, site_id=site_id, first_month=first_month, last_month=last_month)

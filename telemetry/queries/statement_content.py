@@ -5,6 +5,7 @@ What a statement of a hosting service says: its figures, and the digests of what
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -15,9 +16,9 @@ from sites.domain import Period, local_days
 from sites.models import HostingService
 from telemetry.domain import kpi, statement
 from telemetry.domain.statement import Figure
-from telemetry.models import Channel
+from telemetry.models import Channel, Statement
 from telemetry.queries import jointly
-from telemetry.queries.attributes import Purchase, purchase
+from telemetry.queries.attributes import Purchase, match_hours, purchase
 from telemetry.queries.carbon import Footprint, tenant_footprint
 from telemetry.queries.evidence import readings_digest
 from telemetry.queries.figures import SiteFigures, site_figures
@@ -55,6 +56,17 @@ class Stated:
     @property
     def period(self) -> Period:
         return period_of(self.service, self.first_month, self.last_month)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedHour:
+    """
+    One hour at the site: kWh used, and kWh of them produced in the same hour.
+    """
+
+    at: dt.datetime
+    load_kwh: Decimal
+    matched_kwh: Decimal
 
 
 def period_of(service: HostingService, first_month: dt.date, last_month: dt.date) -> Period:
@@ -326,3 +338,19 @@ def _estimated(
 def _input(channel: Channel, role: str, period: Period) -> StatedInput:
     digest = readings_digest(channel_id=channel.pk, key=channel.key, period=period)
     return StatedInput(channel.pk, role, digest.readings, digest.sha256)
+
+
+def statement_hours(*, viewer: Viewer, statement_id: int) -> list[MatchedHour]:
+    """
+    Return the measured hours of a statement's months, local, with what of each was matched;
+    nothing where no attribute is allocated by the hour or the viewer may not see it.
+    """
+    found = (
+        Statement.objects.visible_to(viewer).select_related("service__site").get(pk=statement_id)
+    )
+    zone = zoneinfo.ZoneInfo(found.service.site.timezone)
+    period = period_of(found.service, found.first_month, found.last_month)
+    hours = match_hours(service_id=found.service_id, period=period)
+    if not any(hour.clean_kwh for _, hour in hours):
+        return []
+    return [MatchedHour(at.astimezone(zone), h.load_kwh, h.matched_kwh) for at, h in hours]

@@ -20,6 +20,7 @@ from portal.charts import (
     Chart,
     Extreme,
     Flow,
+    HourCell,
     Limit,
     Line,
     Node,
@@ -28,6 +29,7 @@ from portal.charts import (
     QualityCell,
     Stack,
     UptimeDay,
+    hour_map,
     line_chart,
     month_bars,
     nice_ticks,
@@ -113,6 +115,11 @@ def _stacks(**options) -> Chart:
     )
 
 
+def _hours(**options) -> Chart:
+    shares = [(0, 0, 0), (0, 1, 0.5), (1, 0, 1), (1, 1, None)]
+    return hour_map([HourCell(*place) for place in shares], **options)
+
+
 NODES = [
     Node("solar", "Own solar", "solar", 0),
     Node("grid", "Grid", "elec", 0),
@@ -157,6 +164,7 @@ DRAWINGS = {
     "line_chart": _temperatures,
     "stacked_bars": _stacks,
     "sankey": _energy,
+    "hour_map": _hours,
 }
 
 
