@@ -34,6 +34,14 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.watching.watch_heartbeats",
         "schedule": 60.0,
     },
+    "find alarms": {
+        "task": "telemetry.tasks.alarms.find_alarms",
+        "schedule": 30.0,
+    },
+    "send letters about alarms": {
+        "task": "portal.tasks.send_alarm_letters",
+        "schedule": 30.0,
+    },
     "drop old findings of probes": {
         "task": "telemetry.tasks.watching.drop_old_probe_results",
         "schedule": 24 * 3600.0,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from sites import queries
 from sites.access import Kind
+from telemetry import queries as metering
 
 THEMES = ("system", "light", "dark")
 DENSITIES = ("comfortable", "compact")
@@ -28,12 +29,15 @@ class NavItem:
     url: str
     label: str
     current: bool
+    # How many wait there for somebody.
+    waiting: int = 0
 
 
 def _places(kind: Kind) -> list[tuple[str, str]]:
     return {
         Kind.OPERATOR: [
             ("ops-fleet", gettext("Sites")),
+            ("ops-alarms", gettext("Alarms")),
             ("ops-meters", gettext("Meters")),
             ("ops-gateways", gettext("Gateways")),
             ("ops-imports", gettext("Imports")),
@@ -70,12 +74,28 @@ def _navigation(request: HttpRequest) -> list[NavItem]:
     items = [(reverse(name), label) for name, label in _places(kind)]
     # The longest address that begins the present one is where the reader is.
     here = max((url for url, _ in items if request.path.startswith(url)), key=len, default=None)
-    return [NavItem(url=url, label=label, current=url == here) for url, label in items]
+    waiting = {}
+    if kind is Kind.OPERATOR:
+        viewer = request.viewer  # type: ignore[attr-defined]
+        waiting[reverse("ops-alarms")] = metering.open_alarm_count(viewer=viewer)
+    return [
+        NavItem(url=url, label=label, current=url == here, waiting=waiting.get(url, 0))
+        for url, label in items
+    ]
 
 
 def _memberships(request: HttpRequest) -> list[queries.MembershipSeen]:
     user_id = request.viewer.user_id  # type: ignore[attr-defined]
     return [] if user_id is None else queries.memberships_of(user_id=user_id)
+
+
+def _alarm_places() -> list[tuple[str, str]]:
+    return [
+        ("ops-alarms", gettext("Alarms")),
+        ("ops-alarm-rules", gettext("Rules")),
+        ("ops-alarm-contacts", gettext("Who is told")),
+        ("ops-alarm-silences", gettext("Silences")),
+    ]
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -98,5 +118,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "acting": SimpleLazyObject(acting),
         "theme": theme if theme in THEMES else "system",
         "density": density if density in DENSITIES else "comfortable",
+        "alarm_places": SimpleLazyObject(_alarm_places),
         "portal_name": gettext("Warmgrid"),
     }

@@ -24,6 +24,8 @@ logger = structlog.get_logger(__name__)
 
 # The task sent with an invitation has had its chance by then.
 OVERDUE = dt.timedelta(minutes=2)
+# As many alarms stand in a letter; the rest is a number.
+LISTED = 20
 
 
 def _send(letter: str, *, to: str, context: dict[str, Any], folder: str = "accounts") -> None:
@@ -104,3 +106,24 @@ def send_statement(*, statement_id: int, **kwargs: Any) -> None:
         context = {"statement": statement, "link": link}
         _send("issued", to=address, context=context, folder="statements")
     logger.info("statement sent", statement_id=statement_id)
+
+
+@shared_task
+def send_alarm_letters(**kwargs: Any) -> None:
+    """
+    Send the letters about alarms that wait, one after the other; one the mail server refuses
+    waits for the next time.
+    """
+    while (letter := metering_operations.letter_to_send(at=timezone.now())) is not None:
+        alarms = metering.alarms_of_letter(letter_id=letter.pk)
+        context = {
+            "letter": letter, "site": letter.contact.site, "count": len(alarms),
+            "alarms": alarms[:LISTED], "more": max(len(alarms) - LISTED, 0),
+            "link": settings.BASE_URL + reverse("ops-alarms") + f"?site={letter.contact.site_id}",
+        }  # fmt: skip
+        problem = ""
+        try:
+            _send("alarms", to=letter.contact.email, context=context, folder="alarms")
+        except OSError as refused:
+            problem = f"{type(refused).__name__}: {refused}"
+        metering_operations.note_letter(letter_id=letter.pk, at=timezone.now(), problem=problem)

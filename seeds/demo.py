@@ -58,6 +58,7 @@ def load(*, now: dt.datetime, say: Say) -> Summary:
     anchor = AuditEntry.objects.filter(action="operator created").earliest("at").at.date()
     loading.load(anchor=anchor, now=now, say=say)
     loading.roll_up(now=now, say=say)
+    _watch(now)
     _agree(anchor, now)
     _bill(now, say)
     newest = (now.date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
@@ -98,6 +99,33 @@ def _make_site(spec: dict[str, Any], ids: dict[str, int], now: dt.datetime) -> N
     )  # fmt: skip
     for feed in spec["feeds"]:
         _make_point(site, feed, ids, now)
+
+
+def _watch(now: dt.datetime) -> None:
+    """
+    Let the usual rules of alarms look at the last fortnight, day by day; once.
+    """
+    begin = now - dt.timedelta(days=14)
+    for site in Site.objects.order_by("pk"):
+        if site.alarm_rules.exists():
+            continue
+        for rule in _ALARM_RULES:
+            telemetry.add_alarm_rule(site_id=site.pk, at=begin, by_id=None, **rule)
+        telemetry.add_contact(
+            site_id=site.pk, name="Mara", email="mara@nordhaven.example", after_min=0, at=begin,
+            by_id=None,
+        )  # fmt: skip
+        for day in range(15):
+            telemetry.find_alarms(at=begin + dt.timedelta(days=day))
+
+
+_ALARM_RULES: tuple[dict[str, Any], ...] = (
+    {"name": "Meter sends nothing", "kind": "no_data", "limit": 36 * 60, "severity": "watch"},
+    {"name": "Supply below agreement", "kind": "supply_low", "delay_s": 3 * 3600,
+     "severity": "act"},
+    {"name": "Verification ends", "kind": "calibration", "limit": 365, "severity": "watch"},
+    {"name": "Gateway sends nothing", "kind": "gateway_silent", "limit": 60, "severity": "act"},
+)  # fmt: skip
 
 
 def _start_of(spec: dict[str, Any], anchor: dt.date) -> dt.date:

@@ -15,11 +15,15 @@ from billing.models import BankEntry, BillingRun, Dispute, Invoice
 from sites.models import Invitation, Membership, Site, Stakeholder
 from telemetry import operations as metering
 from telemetry.models import (
+    Alarm,
+    AlarmRule,
+    AlarmSilence,
     AttributeAllocation,
     AttributeLot,
     Channel,
     Claim,
     ColumnMapping,
+    EscalationContact,
     Gateway,
     IngestBatch,
     Meter,
@@ -30,6 +34,7 @@ from telemetry.models import (
     Upload,
 )
 from tests import factories
+from tests.factories_alarms import make_alarm
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_statements import make_statement_site
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
@@ -108,6 +113,18 @@ ACCESS = {
     "ops/gateways/<int:pk>/renew/": (405, 405, 404, 404, 404, 302),
     "ops/gateways/<int:pk>/revoke/": (405, 405, 404, 404, 404, 302),
     "ops/gateways/<int:pk>/name/": (405, 405, 404, 404, 404, 302),
+    # The alarm, its rule, contact and silence are the site's.
+    "ops/alarms/": (200, 200, 404, 404, 404, 302),
+    "ops/alarms/take/": (405, 405, 404, 404, 404, 302),
+    "ops/alarms/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/alarms/rules/": (200, 200, 404, 404, 404, 302),
+    "ops/alarms/rules/new/": (200, 200, 404, 404, 404, 302),
+    "ops/alarms/rules/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/alarms/rules/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/alarms/contacts/": (200, 200, 404, 404, 404, 302),
+    "ops/alarms/contacts/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/alarms/silences/": (200, 200, 404, 404, 404, 302),
+    "ops/alarms/silences/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
     "ops/invoices/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/": (200, 404, 404, 404, 404, 302),
     # These only take POST; the rows show who gets past the guard.
@@ -200,6 +217,14 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("payments/<int:pk>", f"payments/{BankEntry.objects.get().pk}")
     filled = filled.replace("disputes/<int:pk>", f"disputes/{Dispute.objects.get().pk}")
     filled = filled.replace("contracts/<int:pk>", f"contracts/{invoice.contract_id}")
+    alarming: list[tuple[str, type[Model]]] = [
+        ("rules", AlarmRule),
+        ("contacts", EscalationContact),
+        ("silences", AlarmSilence),
+    ]
+    for name, model in alarming:
+        filled = filled.replace(f"alarms/{name}/<int:pk>", f"alarms/{name}/{_first(model)}")
+    filled = filled.replace("alarms/<int:pk>", f"alarms/{_first(Alarm)}")
     line = invoice.lines.earliest("position")
     filled = filled.replace("lines/<int:pk>", f"lines/{line.pk}")
     invited = Invitation.objects.get()
@@ -261,6 +286,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         operator_id=site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )
     make_upload(site)
+    make_alarm(channel)
     factories.make_user(stakeholder=contract.customer)
     factories.make_invitation(stakeholder=contract.customer, token=INVITED)
     tenant = factories.make_hosting_service(site=site).tenant

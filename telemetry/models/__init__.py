@@ -1,3 +1,13 @@
+from telemetry.models.alarms import (
+    Alarm,
+    AlarmEntry,
+    AlarmLetter,
+    AlarmNotice,
+    AlarmRule,
+    AlarmSilence,
+    AlarmWatch,
+    EscalationContact,
+)
 from telemetry.models.attributes import (
     AttributeAllocation,
     AttributeLot,
@@ -38,6 +48,13 @@ from telemetry.models.rollups import DirtyRange, Rollup
 from telemetry.models.rules import CalibrationRule, LossPolicy
 
 __all__ = [
+    "Alarm",
+    "AlarmEntry",
+    "AlarmLetter",
+    "AlarmNotice",
+    "AlarmRule",
+    "AlarmSilence",
+    "AlarmWatch",
     "AttributeAllocation",
     "AttributeLot",
     "CalibrationRule",
@@ -50,6 +67,7 @@ __all__ = [
     "DeclaredFigure",
     "DirtyRange",
     "EmissionFactor",
+    "EscalationContact",
     "Finding",
     "Gateway",
     "Incident",

@@ -2,6 +2,16 @@
 Reads of metering, split by topic.
 """
 
+from telemetry.queries.alarms import (
+    alarm_channels,
+    alarm_contacts,
+    alarm_history,
+    alarm_rules,
+    alarm_silences,
+    alarms,
+    alarms_of_letter,
+    open_alarm_count,
+)
 from telemetry.queries.attributes import (
     Displaced,
     Purchase,
@@ -191,6 +201,13 @@ __all__ = [
     "WasteHeat",
     "WorkingPoint",
     "addressees",
+    "alarm_channels",
+    "alarm_contacts",
+    "alarm_history",
+    "alarm_rules",
+    "alarm_silences",
+    "alarms",
+    "alarms_of_letter",
     "all_gateways",
     "allocations",
     "availability",
@@ -242,6 +259,7 @@ __all__ = [
     "meters_at",
     "monthly_energy",
     "newest_hours",
+    "open_alarm_count",
     "outside_checks",
     "placed_meters",
     "places_of",

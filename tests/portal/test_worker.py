@@ -18,8 +18,10 @@ from portal import tasks as portal_tasks
 from sites import operations, queries
 from sites.access import Role
 from sites.models import Invitation
+from telemetry import operations as metering
 from telemetry import tasks
-from telemetry.models import DirtyRange, Rollup
+from telemetry.models import Alarm, AlarmLetter, DirtyRange, Rollup
+from telemetry.tasks import alarms as alarm_tasks
 from tests import factories
 from tests.celery_worker import queue_of_its_own
 from tests.factories_billing import JANUARY, make_contract
@@ -103,6 +105,34 @@ def test_a_worker_e_mails_an_invitation_once(tmp_path: Path, monkeypatch: pytest
     assert len(invited) == 1
     assert 'take part for\nÅngström & "Sons" as: Viewer.' in invited[0]
     assert Invitation.objects.get().sent_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_finds_alarms_and_e_mails_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EMAIL_FILE_PATH", str(tmp_path))
+    channel = make_heat_channel()
+    start = dt.datetime(2026, 1, 10, tzinfo=dt.UTC)
+    metering.add_alarm_rule(
+        site_id=channel.site_id, name="Quiet meter", kind="no_data", limit=60, at=start, by_id=None
+    )
+    metering.add_contact(
+        site_id=channel.site_id, name="Night", email="night@x.example", after_min=0, at=start,
+        by_id=None,
+    )  # fmt: skip
+    with queue_of_its_own() as (queue, start_worker):
+        start_worker()
+        for _ in range(2):
+            alarm_tasks.find_alarms.apply_async(queue=queue)
+            portal_tasks.send_alarm_letters.apply_async(queue=queue)
+        _wait_for(lambda: AlarmLetter.objects.filter(sent_at__isnull=False).exists())
+
+    assert Alarm.objects.get().state == "open"
+    [letter] = [text for text in _letters(tmp_path) if "night@x.example" in text]
+    assert f"1 alarm at {channel.site.name}" in letter
+    assert "Quiet meter, heat: energy" in letter
+    assert f"/ops/alarms/?site={channel.site_id}" in letter
 
 
 def _letters(folder: Path) -> list[str]:

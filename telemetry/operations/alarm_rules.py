@@ -1,0 +1,232 @@
+"""
+Rules of alarms, whom they reach, and when they keep quiet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import F, Q
+
+from sites.models import Site
+from sites.operations import record
+from telemetry.models import (
+    Alarm,
+    AlarmEntry,
+    AlarmLetter,
+    AlarmRule,
+    AlarmSilence,
+    EscalationContact,
+)
+from telemetry.operations import alarm_sql as sql
+
+_STATED = ("name", "kind", "severity", "channel_id", "set_level", "clear_level", "delay_s", "limit")
+# All alarms of a site that are due in one stretch go in one letter.
+LETTER_EVERY = dt.timedelta(minutes=5)
+# A worker that died with a letter has had its chance by then.
+_LEASE = dt.timedelta(minutes=2)
+
+
+def _told(rule: AlarmRule) -> dict[str, str]:
+    return {name: str(getattr(rule, name)) for name in _STATED}
+
+
+class NotOfThisSite(Exception):
+    """
+    The channel is another site's.
+    """
+
+
+@transaction.atomic(durable=True)
+def add_alarm_rule(*, site_id: int, at: dt.datetime, by_id: int | None, **fields: Any) -> AlarmRule:
+    """
+    Add a rule; `fields` are those of `AlarmRule`.
+
+    :raises NotOfThisSite: if its channel is another site's
+    :raises IntegrityError: if its levels or limit do not fit its kind
+    """
+    site = Site.objects.get(pk=site_id)
+    channel_id = fields.get("channel_id")
+    if channel_id is not None and not site.channels.filter(pk=channel_id).exists():
+        raise NotOfThisSite
+    rule = AlarmRule.objects.create(site=site, created_at=at, **fields)
+    record(
+        at=at, by_id=by_id, operator_id=site.operator_id, action="alarm rule added",
+        subject=f"{site.slug}/{rule.name}", after=_told(rule),
+    )  # fmt: skip
+    return rule
+
+
+@transaction.atomic(durable=True)
+def end_alarm_rule(*, rule_id: int, at: dt.datetime, by_id: int | None) -> None:
+    """
+    End a rule; its open alarms are over with it, its history stays.
+    """
+    rule = AlarmRule.objects.select_for_update(of=("self",)).select_related("site").get(pk=rule_id)
+    if rule.ended_at is not None:
+        return
+    rule.ended_at = at
+    rule.save(update_fields=["ended_at"])
+    rows = Alarm.objects.select_for_update().filter(rule=rule).exclude(state="resolved")
+    keys = list(rows.values_list("pk", flat=True))
+    Alarm.objects.filter(pk__in=keys).update(
+        state=Alarm.State.RESOLVED, resolved_at=at, resolved_by=by_id
+    )
+    AlarmEntry.objects.bulk_create(
+        [
+            AlarmEntry(
+                alarm_id=key, at=at, by_id=by_id, step=AlarmEntry.Step.RESOLVED,
+                text="The rule ended.",
+            )
+            for key in keys
+        ]
+    )  # fmt: skip
+    record(
+        at=at, by_id=by_id, operator_id=rule.site.operator_id, action="alarm rule ended",
+        subject=f"{rule.site.slug}/{rule.name}", before=_told(rule),
+    )  # fmt: skip
+
+
+@transaction.atomic(durable=True)
+def change_alarm_rule(
+    *, rule_id: int, at: dt.datetime, by_id: int | None, **fields: Any
+) -> AlarmRule:
+    """
+    Change name, severity, levels, delay or limit of a rule; kind and channel stay, since alarms
+    refer to them.
+
+    :raises IntegrityError: if its levels or limit do not fit its kind
+    """
+    rule = AlarmRule.objects.select_for_update(of=("self",)).select_related("site").get(pk=rule_id)
+    before = _told(rule)
+    for name in ("name", "severity", "set_level", "clear_level", "delay_s", "limit"):
+        setattr(rule, name, fields.get(name, getattr(rule, name)))
+    rule.save()
+    record(
+        at=at, by_id=by_id, operator_id=rule.site.operator_id, action="alarm rule changed",
+        subject=f"{rule.site.slug}/{rule.name}", before=before, after=_told(rule),
+    )  # fmt: skip
+    return rule
+
+
+@transaction.atomic(durable=True)
+def add_contact(
+    *, site_id: int, name: str, email: str, after_min: int, at: dt.datetime, by_id: int | None
+) -> EscalationContact:
+    """
+    Let somebody be told of a site's alarms that nobody has taken after so many minutes.
+
+    :raises IntegrityError: if the address is told already
+    """
+    contact = EscalationContact.objects.create(
+        site_id=site_id, name=name, email=email, after_min=after_min
+    )
+    record(
+        at=at, by_id=by_id, operator_id=contact.site.operator_id, action="alarm contact added",
+        subject=f"{contact.site.slug}/{email}", after={"name": name, "after_min": after_min},
+    )  # fmt: skip
+    return contact
+
+
+@transaction.atomic(durable=True)
+def end_contact(*, contact_id: int, at: dt.datetime, by_id: int | None) -> None:
+    """
+    Tell somebody nothing more.
+    """
+    contact = (
+        EscalationContact.objects.select_for_update(of=("self",))
+        .select_related("site")
+        .get(pk=contact_id)
+    )
+    contact.ended_at = contact.ended_at or at
+    contact.save(update_fields=["ended_at"])
+    record(
+        at=at, by_id=by_id, operator_id=contact.site.operator_id, action="alarm contact ended",
+        subject=f"{contact.site.slug}/{contact.email}",
+    )  # fmt: skip
+
+
+@transaction.atomic(durable=True)
+def silence_site(
+    *, site_id: int, start: dt.datetime, end: dt.datetime, reason: str, at: dt.datetime,
+    by_id: int | None,
+) -> AlarmSilence:  # fmt: skip
+    """
+    Tell nobody of a site's alarms for a while; those still open at its end are told then.
+    """
+    silence = AlarmSilence.objects.create(
+        site_id=site_id, span=DateTimeTZRange(start, end), reason=reason, created_at=at, by_id=by_id
+    )
+    record(
+        at=at, by_id=by_id, operator_id=silence.site.operator_id, action="alarms silenced",
+        subject=silence.site.slug,
+        after={"start": start.isoformat(), "end": end.isoformat(), "reason": reason},
+    )  # fmt: skip
+    return silence
+
+
+@transaction.atomic(durable=True)
+def end_silence(*, silence_id: int, at: dt.datetime, by_id: int | None) -> None:
+    """
+    End a silence now; one that has not begun is removed.
+    """
+    silence = (
+        AlarmSilence.objects.select_for_update(of=("self",))
+        .select_related("site")
+        .get(pk=silence_id)
+    )
+    if silence.span.upper <= at:
+        return
+    if silence.span.lower >= at:
+        silence.delete()
+    else:
+        silence.span = DateTimeTZRange(silence.span.lower, at)
+        silence.save(update_fields=["span"])
+    record(
+        at=at, by_id=by_id, operator_id=silence.site.operator_id, action="silence ended",
+        subject=silence.site.slug,
+    )  # fmt: skip
+
+
+@transaction.atomic(durable=True)
+def write_letters(*, at: dt.datetime) -> int:
+    """
+    Make a letter for each contact who is to be told of something; return how many.
+    """
+    step = LETTER_EVERY.total_seconds()
+    slot = dt.datetime.fromtimestamp(at.timestamp() // step * step, tz=dt.UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.LETTERS, {"now": at, "slot": slot})
+        made: int = cursor.fetchone()[0]
+    return made
+
+
+@transaction.atomic(durable=True)
+def letter_to_send(*, at: dt.datetime) -> AlarmLetter | None:
+    """
+    Take the letter that has waited longest, for two minutes; None where none waits. A letter may
+    go twice where a worker dies after sending it: twice is better than not at all.
+    """
+    letter = (
+        AlarmLetter.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("contact__site")
+        .filter(Q(taken_at__isnull=True) | Q(taken_at__lt=at - _LEASE), sent_at__isnull=True)
+        .order_by(F("taken_at").asc(nulls_first=True), "made_at")
+        .first()
+    )
+    if letter is not None:
+        letter.taken_at = at
+        letter.save(update_fields=["taken_at"])
+    return letter
+
+
+@transaction.atomic(durable=True)
+def note_letter(*, letter_id: int, at: dt.datetime, problem: str = "") -> None:
+    """
+    Note that a letter was sent, or why not; it is then tried again.
+    """
+    sent = None if problem else at
+    AlarmLetter.objects.filter(pk=letter_id).update(sent_at=sent, problem=problem[:200])
