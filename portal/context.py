@@ -46,8 +46,6 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
             ("ops-contracts", gettext("Contracts")),
             ("ops-money", gettext("Money")),
             ("ops-statements", gettext("Statements")),
-            ("ops-lots", gettext("Attributes")),
-            ("ops-reports", gettext("Reports")),
         ],
         Kind.PARTNER: [
             ("heat", gettext("Home")),

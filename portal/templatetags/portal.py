@@ -315,3 +315,18 @@ def money_tabs() -> list[tuple[str, str]]:
         ("ops-disputes", gettext("Disputes")),
         ("ops-corrections", gettext("To correct")),
     ]
+
+
+@register.simple_tag
+def statement_tabs() -> list[tuple[str, str]]:
+    """
+    Return the lists of statements and what they rest on, with their names.
+    """
+    return [
+        ("ops-statements", gettext("Statements")),
+        ("ops-lots", gettext("Attributes")),
+        ("ops-claims", gettext("Claims")),
+        ("ops-counterfactuals", gettext("Heating replaced")),
+        ("ops-kpis", gettext("Ratios")),
+        ("ops-reports", gettext("Reports")),
+    ]

@@ -77,6 +77,7 @@ def reason_in_words(reason: Reason | None, coverage: Decimal | None) -> str:
         Reason.NOT_STARTED: gettext("Not published: measuring began later."),
         Reason.ZERO_DENOMINATOR: gettext("Not published: the servers used no electricity."),
         Reason.IMPLAUSIBLE: gettext("Not published: readings contradict each other."),
+        Reason.NO_ATTRIBUTES: gettext("Not published: no certificates or contracts are recorded."),
         Reason.NO_FACTOR: gettext("Not published: the emission factor for it is missing."),
     }[reason]
 

@@ -30,6 +30,7 @@ class Reason(enum.StrEnum):
     # A PUE under 1 or an ERF over 1: a meter, unit or multiplier is wrong.
     IMPLAUSIBLE = "implausible"
     NO_FACTOR = "no_factor"
+    NO_ATTRIBUTES = "no_attributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,14 @@ def ref(months: Iterable[Joint]) -> Ratio:
 def cer(months: Iterable[Joint]) -> Ratio:
     """
     Return heat removed over the electricity of cooling (ISO/IEC 30134-7), electric cooling only.
+    """
+    return _ratio(months)
+
+
+def emissions_per_kwh(months: Iterable[Joint]) -> Ratio:
+    """
+    Return kg of CO2 per kWh of IT energy with its coverage (CUE, ISO/IEC 30134-8); the numerator
+    of each month is in kg.
     """
     return _ratio(months)
 

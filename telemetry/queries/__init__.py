@@ -79,6 +79,7 @@ from telemetry.queries.imports import (
     uploads,
     uploads_left_queued,
 )
+from telemetry.queries.kpis import SiteKpis, portfolio, site_kpis
 from telemetry.queries.mappings import mapping_spec, mappings, units_of_channels
 from telemetry.queries.metering import (
     channels,
@@ -192,6 +193,7 @@ __all__ = [
     "Report",
     "SeriesPoint",
     "SiteFigures",
+    "SiteKpis",
     "SiteState",
     "State",
     "Stated",
@@ -266,6 +268,7 @@ __all__ = [
     "plain_serial",
     "point_of_channel",
     "points",
+    "portfolio",
     "probe_to_ask",
     "probes",
     "problems_of_batch",
@@ -289,6 +292,7 @@ __all__ = [
     "shared_statement",
     "shares_of",
     "site_figures",
+    "site_kpis",
     "site_states",
     "statement_contents",
     "statement_hours",

@@ -32,9 +32,9 @@ def test_a_lot_is_entered_cancelled_and_used(client: Client):
     site = _operator(client)
     service = factories.make_hosting_service(site=site)
 
-    client.post("/ops/attributes/new/", LOT)
+    client.post("/ops/statements/attributes/new/", LOT)
     lot = AttributeLot.objects.get()
-    page = f"/ops/attributes/{lot.pk}/"
+    page = f"/ops/statements/attributes/{lot.pk}/"
     early = client.post(page, {"place": f"site-{site.pk}", "month": "2025-03", "kwh": "1"})
     nothing = client.post(page, {"cancel": "1", "cancelled_on": "", "proof_reference": ""})
     client.post(page, {"cancel": "1", "cancelled_on": "2025-05-02", "proof_reference": "AIB 7"})
@@ -60,8 +60,8 @@ def test_a_lot_is_entered_cancelled_and_used(client: Client):
 
 def test_hours_come_as_a_file_and_each_fault_names_its_row(client: Client):
     site = _operator(client)
-    client.post("/ops/attributes/new/", LOT | {"kind": "onsite", "technology": "solar"})
-    page = f"/ops/attributes/{AttributeLot.objects.get().pk}/"
+    client.post("/ops/statements/attributes/new/", LOT | {"kind": "onsite", "technology": "solar"})
+    page = f"/ops/statements/attributes/{AttributeLot.objects.get().pk}/"
 
     def send(text: str) -> str:
         file = SimpleUploadedFile("hours.csv", text.encode())
@@ -88,17 +88,17 @@ def test_claims_are_entered_up_to_the_whole(client: Client):
         "share": "70",
     }  # fmt: skip
 
-    client.post("/ops/claims/new/", form)
-    refused = client.post("/ops/claims/new/", form)
-    tenant = client.post("/ops/claims/new/", form | {"role": "tenant", "share": "1"})
-    listed = client.get("/ops/claims/").content.decode()
+    client.post("/ops/statements/claims/new/", form)
+    refused = client.post("/ops/statements/claims/new/", form)
+    tenant = client.post("/ops/statements/claims/new/", form | {"role": "tenant", "share": "1"})
+    listed = client.get("/ops/statements/claims/").content.decode()
 
     assert b"a share of 0.3" in refused.content
     assert b"claim none" in tenant.content
     assert partner.name in listed
     assert "70.00%" in listed
-    client.post(f"/ops/claims/{Claim.objects.get().pk}/end/")
-    client.post("/ops/claims/new/", form | {"share": "100"})
+    client.post(f"/ops/statements/claims/{Claim.objects.get().pk}/end/")
+    client.post("/ops/statements/claims/new/", form | {"share": "100"})
     assert Claim.objects.filter(ended_at__isnull=True).get().share == 1
 
 
@@ -111,34 +111,34 @@ def test_what_would_have_heated_a_building_is_said_from_a_day_on(client: Client)
         "auxiliary_share": "0.017", "uncertainty": "6.5", "source": "(EU) 2018/2066",
     }  # fmt: skip
 
-    wrong = client.post("/ops/heating/", form | {"efficiency": "0"})
-    client.post("/ops/heating/", form)
+    wrong = client.post("/ops/statements/heating/", form | {"efficiency": "0"})
+    client.post("/ops/statements/heating/", form)
 
     assert b"greater than or equal to 0.01" in wrong.content
     said = Counterfactual.objects.get()
     assert said.uncertainties == [Decimal("0.06500")]
-    assert b"natural gas" in client.get("/ops/heating/").content
+    assert b"natural gas" in client.get("/ops/statements/heating/").content
 
 
 def test_a_viewer_reads_and_changes_nothing(client: Client):
     site = _operator(client)
-    client.post("/ops/attributes/new/", LOT)
+    client.post("/ops/statements/attributes/new/", LOT)
     lot = AttributeLot.objects.get()
     client.force_login(factories.make_user(stakeholder=site.operator, role=Role.VIEWER))
 
-    assert client.get("/ops/attributes/").status_code == 200
-    assert client.get("/ops/attributes/new/").status_code == 404
-    assert client.post(f"/ops/attributes/{lot.pk}/", {"cancel": "1"}).status_code == 404
-    assert client.post("/ops/heating/", {}).status_code == 404
+    assert client.get("/ops/statements/attributes/").status_code == 200
+    assert client.get("/ops/statements/attributes/new/").status_code == 404
+    assert client.post(f"/ops/statements/attributes/{lot.pk}/", {"cancel": "1"}).status_code == 404
+    assert client.post("/ops/statements/heating/", {}).status_code == 404
 
 
 def test_lists_cost_the_same_for_many(client: Client, django_assert_max_num_queries):
     _operator(client)
     for n in range(4):
-        client.post("/ops/attributes/new/", LOT | {"registry_id": str(n)})
+        client.post("/ops/statements/attributes/new/", LOT | {"registry_id": str(n)})
 
     with django_assert_max_num_queries(8):
-        assert client.get("/ops/attributes/?kind=go").status_code == 200
-    assert b"Nothing matches" in client.get("/ops/attributes/?search=nobody").content
-    csv = b"".join(client.get("/ops/attributes/?format=csv").streaming_content)  # type: ignore[attr-defined]
+        assert client.get("/ops/statements/attributes/?kind=go").status_code == 200
+    assert b"Nothing matches" in client.get("/ops/statements/attributes/?search=nobody").content
+    csv = b"".join(client.get("/ops/statements/attributes/?format=csv").streaming_content)  # type: ignore[attr-defined]
     assert csv.count(b"Nordermeldorf") == 4

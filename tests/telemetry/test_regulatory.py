@@ -5,6 +5,7 @@ Yearly reports: metered answers come from meters, stated ones are kept, and what
 import datetime as dt
 import io
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -102,7 +103,7 @@ def test_stated_answers_are_superseded_and_kept():
 def test_the_page_completes_a_report_and_gives_it_as_files(client: Client):
     site = factories.make_site()
     client.force_login(factories.make_user(stakeholder=site.operator))
-    page = f"/ops/reports/{site.slug}/2025/"
+    page = f"/ops/statements/reports/{site.slug}/2025/"
 
     wrong = client.post(page, {"S-DC": "large", "OWNER": "=A"})
     client.post(page, {"S-DC": "120,5", "S-CR": "200", "OWNER": "=A"})
@@ -128,8 +129,9 @@ def test_a_customers_year_is_its_meter_and_its_share(client: Client):
     load(feed, local_days(dt.date(2025, 1, 1), dt.date(2026, 1, 1), site.timezone), 10)
     client.force_login(factories.make_user(stakeholder=site.operator))
 
-    csv = b"".join(client.get("/ops/reports/?year=2025&format=customers").streaming_content)  # type: ignore[attr-defined]
-    page = client.get("/ops/reports/?year=2025")
+    answer: Any = client.get("/ops/statements/reports/?year=2025&format=customers")
+    csv = b"".join(answer.streaming_content)
+    page = client.get("/ops/statements/reports/?year=2025")
 
     assert f"{10 * 8760}.000000000" in csv.decode()
     assert b"105,120" in page.content

@@ -1,0 +1,242 @@
+"""
+The ratios of data centres side by side: ISO/IEC 30134 per site and for the portfolio.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import connection
+from django.db.models import Sum
+
+from sites.access import Viewer
+from sites.models import Site
+from telemetry.domain import kpi
+from telemetry.models import AttributeAllocation
+from telemetry.queries import jointly
+from telemetry.queries.carbon import FactorMissing, Factors
+from telemetry.queries.figures import SiteFigures, site_figures
+from telemetry.queries.jointly import Question
+
+
+@dataclass(frozen=True, slots=True)
+class SiteKpis:
+    """
+    The ratios of one site over some months, each with coverage and reason. `category` says where
+    IT energy is measured, `boundary` which side of a heat pump the reused heat is counted.
+    """
+
+    site: Site
+    figures: SiteFigures
+    ere: kpi.Ratio
+    ref: kpi.Ratio
+    cue: kpi.Ratio
+    wue: kpi.Ratio
+    cer: kpi.Ratio
+
+    def all(self) -> dict[str, kpi.Ratio]:
+        """
+        Return the ratios by name, in the order of the standard's parts.
+        """
+        return {
+            "pue": self.figures.pue, "ref": self.ref, "erf": self.figures.erf, "ere": self.ere,
+            "cer": self.cer, "cue": self.cue, "wue": self.wue,
+        }  # fmt: skip
+
+
+def site_kpis(*, viewer: Viewer, first_month: dt.date, last_month: dt.date) -> list[SiteKpis]:
+    """
+    Return the ratios of the viewer's sites by name, over complete local months from
+    `first_month` to `last_month`, both included. Energies behind them are the operator's alone;
+    customers get PUE, ERF and ERE.
+    """
+    sites = list(
+        Site.objects.visible_to(viewer)
+        .filter(phase=Site.Phase.LIVE)
+        .select_related("operator")
+        .order_by("name", "pk")
+    )
+    keys = [site.pk for site in sites]
+    span = {"first_month": first_month, "last_month": last_month}
+    figures = site_figures(viewer=viewer, site_ids=keys, **span)
+    emissions = _emissions(sites, first_month, last_month)
+    bought = _allocated(keys, first_month, last_month)
+    water = _measured(sites, first_month, last_month, "water", ["volume"])
+    removed = _measured(sites, first_month, last_month, "cooling", ["cooling_energy"])
+    cooling = _measured(sites, first_month, last_month, "cooling", ["energy", "power"])
+    return [
+        SiteKpis(
+            site=site,
+            figures=(mine := figures[site.pk]),
+            ere=_ere(mine.pue, mine.erf),
+            ref=_ref(mine, bought.get(site.pk)),
+            cue=emissions.get(site.pk, kpi.without(kpi.Reason.NO_METER)),
+            wue=_wue(mine, water.get(site.pk)),
+            cer=_cer(removed.get(site.pk), cooling.get(site.pk)),
+        )
+        for site in sites
+    ]
+
+
+def portfolio(kpis: Sequence[SiteKpis]) -> dict[str, Decimal | None]:
+    """
+    Return each ratio of all sites together, weighted by the energy of the site (Regulation (EU)
+    2024/1364, Annex IV). A site without a figure has no part in it.
+    """
+    found: dict[str, Decimal | None] = {}
+    for name in ("pue", "ref", "erf", "wue"):
+        pairs = [
+            (ratio.value, k.figures.facility.kwh)
+            for k in kpis
+            if (ratio := k.all()[name]).value is not None
+            and k.figures.facility is not None
+            and k.figures.facility.kwh is not None
+        ]
+        found[name] = kpi.weighted_mean([v for v, _ in pairs], [w for _, w in pairs])
+    return found
+
+
+def _ere(pue: kpi.Ratio, erf: kpi.Ratio) -> kpi.Ratio:
+    # (E_DC − E_REUSE) / E_IT = (1 − ERF) · PUE, so it is known where both are.
+    lesser = min((pue, erf), key=lambda ratio: ratio.coverage)
+    value = None
+    if pue.value is not None and erf.value is not None:
+        value = (1 - erf.value) * pue.value
+    return kpi.Ratio(
+        value, None, None, lesser.coverage, min(pue.months, erf.months), pue.reason or erf.reason
+    )
+
+
+def _ref(figures: SiteFigures, kwh: Decimal | None) -> kpi.Ratio:
+    used = figures.facility
+    if used is None or used.kwh is None:
+        return kpi.without(used.reason or kpi.Reason.NO_METER if used else kpi.Reason.NO_METER)
+    if kwh is None:
+        return kpi.without(kpi.Reason.NO_ATTRIBUTES)
+    value = kpi.divide(min(kwh, used.kwh), used.kwh)
+    return kpi.Ratio(value, kwh, used.kwh, used.coverage, figures.pue.months, None)
+
+
+def _wue(figures: SiteFigures, water: _Measured | None) -> kpi.Ratio:
+    it = figures.it
+    if water is None or it is None:
+        return kpi.without(kpi.Reason.NO_METER)
+    if it.kwh is None or water.coverage < kpi.PUBLISHED_FROM:
+        return kpi.without(kpi.Reason.LOW_COVERAGE)
+    value = kpi.wue(water.amount, it.kwh)
+    return kpi.Ratio(
+        value, water.amount, it.kwh, min(water.coverage, it.coverage), figures.pue.months, None
+    )
+
+
+def _cer(removed: _Measured | None, cooling: _Measured | None) -> kpi.Ratio:
+    if removed is None or cooling is None:
+        return kpi.without(kpi.Reason.NO_METER)
+    coverage = min(removed.coverage, cooling.coverage)
+    if coverage < kpi.PUBLISHED_FROM:
+        return kpi.without(kpi.Reason.LOW_COVERAGE)
+    value = kpi.divide(removed.amount, cooling.amount)
+    reason = None if value is not None else kpi.Reason.ZERO_DENOMINATOR
+    months = min(removed.months, cooling.months)
+    return kpi.Ratio(value, removed.amount, cooling.amount, coverage, months, reason)
+
+
+def _emissions(
+    sites: Sequence[Site], first_month: dt.date, last_month: dt.date
+) -> dict[int, kpi.Ratio]:
+    """
+    Return CUE by site: each month's energy by the factor of that month, over the hours in which
+    facility and IT are both measured.
+    """
+    channels = defaultdict(list)
+    for channel in jointly.energy_channels(site_ids=[site.pk for site in sites]):
+        channels[channel.site_id].append(channel)
+    asked, questions = [], []
+    for site in sites:
+        given = jointly.facility_inputs(channels[site.pk])
+        if given.facility and given.it:
+            asked.append(site)
+            spans = jointly.spans_of(site, first_month=first_month, last_month=last_month)
+            questions.append(Question({"facility": given.facility, "it": given.it}, spans))
+    factors = Factors(site.country for site in sites)
+    found = {}
+    for site, months in zip(asked, jointly.joint_energy(questions), strict=True):
+        try:
+            joints = [
+                kpi.Joint(
+                    m.of("facility")
+                    * factors.on(region=site.country, day=m.span.month).kg_per_kwh,
+                    m.of("it"), m.measured_s, m.span.seconds,
+                )
+                for m in months
+            ]  # fmt: skip
+        except FactorMissing:
+            found[site.pk] = kpi.without(kpi.Reason.NO_FACTOR)
+            continue
+        found[site.pk] = kpi.emissions_per_kwh(joints)
+    return found
+
+
+def _allocated(
+    site_ids: Iterable[int], first_month: dt.date, last_month: dt.date
+) -> dict[int, Decimal]:
+    rows = (
+        AttributeAllocation.objects.filter(
+            site_id__in=list(site_ids), month__range=(first_month, last_month),
+            ended_at__isnull=True,
+        )
+        .values_list("site_id")
+        .annotate(total=Sum("kwh"))
+    )  # fmt: skip
+    return dict(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    amount: Decimal
+    coverage: Decimal
+    months: int
+
+
+def _measured(
+    sites: Sequence[Site],
+    first_month: dt.date,
+    last_month: dt.date,
+    boundary: str,
+    quantities: list[str],
+) -> dict[int, _Measured]:
+    """
+    Return what was counted at one boundary by site, of each point the first of the quantities it
+    has; a month without a figure counts as not covered.
+    """
+    spans = {
+        site.pk: jointly.spans_of(site, first_month=first_month, last_month=last_month)
+        for site in sites
+    }
+    live = [(key, s[0].start, s[-1].end, len(s)) for key, s in spans.items() if s]
+    if not live:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_MEASURED, [*map(list, zip(*live, strict=True)), boundary, quantities])
+        return {
+            key: _Measured(amount, coverage, months)
+            for key, amount, coverage, months in cursor.fetchall()
+        }
+
+
+_MEASURED = """
+SELECT s.id, sum(r.energy_kwh), sum(r.coverage) / max(s.months), count(DISTINCT r.start_at)
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::int[])
+  AS s(id, begins, ends, months)
+JOIN telemetry_meteringpoint p ON p.site_id = s.id AND p.boundary = %s
+JOIN LATERAL (SELECT id FROM telemetry_channel c WHERE c.point_id = p.id
+  AND c.quantity = ANY(%s) AND c.kind IN ('register', 'interval')
+  ORDER BY c.quantity LIMIT 1) c ON true
+JOIN telemetry_rollup r ON r.channel_id = c.id AND r.grain = 'month'
+  AND r.start_at >= s.begins AND r.start_at < s.ends AND r.energy_kwh IS NOT NULL
+GROUP BY 1
+"""
