@@ -48,9 +48,11 @@ def alarms(request: PortalRequest) -> HttpResponseBase:
     columns = _columns()
     if request.GET.get("format") == "csv":
         return csv_answer(sorted_rows(request, rows, columns), columns, filename="alarms.csv")
+    shown = listing(request, rows, columns)
+    may_manage = request.viewer.can(Action.MANAGE_SITES)
     context = {
-        "form": form, "listing": listing(request, rows, columns),
-        "may_manage": request.viewer.can(Action.MANAGE_SITES),
+        "form": form, "listing": shown, "may_manage": may_manage,
+        "may_take": may_manage and any(row.state == "open" for row in shown.page),
     }  # fmt: skip
     template = "ops/_alarm_rows.html" if request.htmx else "ops/alarms.html"
     return render(request, template, context)

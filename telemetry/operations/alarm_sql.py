@@ -108,7 +108,7 @@ INSERT INTO telemetry_alarm (rule_id, site_id, channel_id, subject, place, state
   opened_at, value, resolved_at)
 SELECT r.id, r.site_id, n.channel, n.subject, left(n.place, 200),
   CASE WHEN n.over IS NULL THEN 'open' ELSE 'resolved' END, r.severity, n.since, %(now)s, n.value,
-  n.over
+  CASE WHEN n.over IS NOT NULL THEN %(now)s::timestamptz END
 FROM unnest(%(rules)s::bigint[], %(subjects)s::text[], %(channels)s::bigint[], %(places)s::text[],
   %(sinces)s::timestamptz[], %(values)s::numeric[], %(overs)s::timestamptz[])
   AS n(rule, subject, channel, place, since, value, over)

@@ -163,7 +163,7 @@ def _open(began: list[_Holding], at: dt.datetime) -> int:
         made = cursor.fetchall()
     step = AlarmEntry.Step
     entries = [AlarmEntry(alarm_id=key, at=at, step=step.OPENED) for key, _ in made]
-    entries += [AlarmEntry(alarm_id=key, at=over, step=step.RESOLVED) for key, over in made if over]
+    entries += [AlarmEntry(alarm_id=key, at=at, step=step.RESOLVED) for key, over in made if over]
     AlarmEntry.objects.bulk_create(entries, batch_size=2000)
     return len(made)
 
