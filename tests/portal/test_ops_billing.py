@@ -39,13 +39,13 @@ def test_the_list_is_searched_sorted_and_paged_at_the_same_cost_for_many(
     invoices = _billed(3)
     _sign_in(client, invoices[0].contract)
     client.get("/ops/invoices/")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page = client.get("/ops/invoices/")
     channel = Channel.objects.get()
     for number in range(3, 60):
         contract = make_contract(channel, reference=f"C-{number}")
         operations.bill_contract(contract_id=contract.pk, month=JANUARY, at=LATER, issue=True)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         many = client.get("/ops/invoices/")
     one = client.get("/ops/invoices/", {"search": invoices[1].number})
     worst = client.get("/ops/invoices/", {"sort": "-number"})
@@ -79,7 +79,7 @@ def test_an_invoice_shows_amount_registers_and_fingerprint(
     _sign_in(client, invoice.contract)
     client.get(f"/ops/invoices/{invoice.pk}/")
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         page = client.get(f"/ops/invoices/{invoice.pk}/").content.decode()
 
     evidence = invoice.lines.get(charge="energy").evidence.get()

@@ -148,11 +148,11 @@ def test_meters_are_found_by_place_and_state_at_the_same_cost_for_many(
     assert found(sort="-serial") == ["expired", here][:: 1 if here < "expired" else -1]
     csv = b"".join(client.get("/ops/meters/?format=csv")).decode()
     assert csv.splitlines()[1].startswith("expired,x,water,,")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get("/ops/meters/")
     for number in range(60):
         Meter.objects.create(operator=site.operator, serial=f"m{number}", make="x", max_power_kw=1)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get("/ops/meters/")
 
 
@@ -281,7 +281,7 @@ def test_a_point_costs_the_same_however_many_meters_it_had(
             point=channel.point, meter=meter, valid=(_new_year(year), _new_year(year + 1))
         )
 
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         page = client.get(f"/ops/points/{channel.point_id}/")
 
     assert len(page.context["installations"]) == 10
