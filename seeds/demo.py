@@ -13,7 +13,7 @@ from billing import queries as bills
 from billing.models import Contract, Invoice
 from seeds import attributes, loading, sources, statements
 from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
-from seeds.reference import load_calibration_rules, load_emission_factors
+from seeds.reference import load_calibration_rules, load_emission_factors, load_kpi_rules
 from sites import operations as sites
 from sites.access import Kind
 from sites.models import AuditEntry, Site, Stakeholder
@@ -70,6 +70,7 @@ def load(*, now: dt.datetime, say: Say) -> Summary:
 
 def _make(now: dt.datetime) -> None:
     load_emission_factors(at=now)
+    load_kpi_rules(at=now)
     load_calibration_rules(at=now)
     operator = sites.create_stakeholder(
         kind=Kind.OPERATOR, operator_id=None, at=now, by_id=None, **OPERATOR

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from telemetry import operations
+from telemetry.domain.reference import FactorRow, KpiRuleRow
+from telemetry.formats import reference_csv
+
+Row = TypeVar("Row", FactorRow, KpiRuleRow)
 
 FOLDER = Path(__file__).resolve().parent / "data" / "reference"
 
@@ -20,11 +24,27 @@ def load_emission_factors(*, at: dt.datetime) -> int:
     """
     Load the factors of all files; return how many were new.
     """
-    rows = []
-    for path in sorted(FOLDER.glob("emission_factors*.csv")):
-        with path.open(newline="") as lines:
-            rows += [_factor(row) for row in csv.DictReader(lines)]
+    rows = [
+        row
+        for path in sorted(FOLDER.glob("emission_factors*.csv"))
+        for row in _sound(path, reference_csv.read_factors(path.read_bytes()))
+    ]
     return operations.load_emission_factors(rows=rows, at=at)
+
+
+def load_kpi_rules(*, at: dt.datetime) -> int:
+    """
+    Load the rules about ratios; return how many were new.
+    """
+    path = FOLDER / "kpi_rules.csv"
+    rows = _sound(path, reference_csv.read_rules(path.read_bytes()))
+    return operations.load_kpi_rules(rows=rows, at=at)
+
+
+def _sound(path: Path, read: reference_csv.Read[Row]) -> list[Row]:
+    if read.faults:
+        raise ValueError(f"{path.name}: {read.faults[0]}")
+    return read.rows
 
 
 def load_calibration_rules(*, at: dt.datetime) -> int:
@@ -46,18 +66,4 @@ def _rule(row: dict[str, str]) -> operations.RuleRow:
         end_of_year=row["end_of_year"] == "yes",
         when_expired=row["when_expired"],
         source=row["source"],
-    )
-
-
-def _factor(row: dict[str, str]) -> operations.FactorRow:
-    return operations.FactorRow(
-        carrier=row["carrier"],
-        region=row["region"],
-        valid_from=dt.date.fromisoformat(row["valid_from"]),
-        valid_to=dt.date.fromisoformat(row["valid_to"]),
-        data_year=int(row["data_year"]),
-        kg_per_kwh=Decimal(row["kg_per_kwh"]),
-        basis=row["basis"],
-        source=row["source"],
-        licence=row["licence"],
     )

@@ -111,6 +111,8 @@ class Scope:
     tenant: str | None = None
     # What customers see of the rows that are theirs, such as issued invoices and never drafts.
     customers_only: models.Q | None = None
+    # Rows that are nobody's own and every operator's to read, such as published factors.
+    shared: models.Q | None = None
     # A lookup through a reverse relation would repeat rows.
     many: bool = False
 
@@ -123,6 +125,8 @@ class Scope:
         rule = models.Q(**{path: viewer.stakeholder_id})
         if viewer.kind is not Kind.OPERATOR and self.customers_only is not None:
             rule &= self.customers_only
+        if viewer.kind is Kind.OPERATOR and self.shared is not None:
+            rule |= self.shared
         return rule
 
 

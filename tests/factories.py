@@ -61,14 +61,16 @@ def make_invitation(*, stakeholder: Stakeholder, token: str) -> Invitation:
     )
 
 
-def make_site(*, operator: Stakeholder | None = None, timezone: str = "Europe/Berlin") -> Site:
+def make_site(
+    *, operator: Stakeholder | None = None, timezone: str = "Europe/Berlin", country: str = "DE"
+) -> Site:
     number = next(_count)
     return Site.objects.create(
         operator=operator or make_stakeholder(),
         name=f"Site {number}",
         slug=f"site-{number}",
         town="Kiel",
-        country="DE",
+        country=country,
         timezone=timezone,
         currency="EUR",
         latitude=Decimal("54.32"),

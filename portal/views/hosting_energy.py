@@ -57,7 +57,7 @@ def energy(request: PortalRequest) -> HttpResponseBase:
     service = chosen(request, services)
     newest = first_of_month(today_at(service, timezone.now()), back=1)
     first, last = _span(request, newest)
-    span = {"first_month": first, "last_month": last}
+    span: dict[str, Any] = {"first_month": first, "last_month": last}
     figures = metering.site_figures(viewer=request.viewer, site_ids=[service.site_id], **span)
     footprints = metering.tenant_footprint(viewer=request.viewer, service_ids=[service.pk], **span)
     footprint = next(iter(footprints), None)

@@ -4,6 +4,7 @@ Emissions of the electricity used, and each tenant's part of them.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,6 +15,17 @@ from telemetry.domain.shares import share_units
 GRAMS_PER_KG = 1000
 
 T = TypeVar("T")
+
+
+class Rest(enum.StrEnum):
+    """
+    Whose factor the electricity has that no attribute covers, the nearest that is held (GHG
+    Protocol scope 2 guidance, hierarchy of the market-based method).
+    """
+
+    SUPPLIER = "supplier"
+    RESIDUAL = "residual"
+    GRID = "grid"
 
 
 def location_based(energy_kwh: Decimal, kg_per_kwh: Decimal) -> Decimal:

@@ -22,7 +22,7 @@ from telemetry.models.availability import (
     Probe,
     ProbeResult,
 )
-from telemetry.models.carbon import EmissionFactor
+from telemetry.models.carbon import EmissionFactor, KpiRule, ReportingYear
 from telemetry.models.declared import DeclaredFigure
 from telemetry.models.disclosure import (
     IssuerKey,
@@ -74,6 +74,7 @@ __all__ = [
     "IngestBatch",
     "Installation",
     "IssuerKey",
+    "KpiRule",
     "LossPolicy",
     "MaintenancePolicy",
     "MaintenanceWindow",
@@ -87,6 +88,7 @@ __all__ = [
     "QualityFlag",
     "Reading",
     "RejectedReading",
+    "ReportingYear",
     "Rollup",
     "Rule",
     "RuleSetting",

@@ -1,3 +1,4 @@
+from telemetry.domain.reference import FactorRow, KpiRuleRow
 from telemetry.operations.alarm_rules import (
     NotOfThisSite,
     add_alarm_rule,
@@ -51,7 +52,7 @@ from telemetry.operations.calibration import (
     load_calibration_rules,
     record_verification,
 )
-from telemetry.operations.carbon import FactorRow, FactorsOverlap, load_emission_factors
+from telemetry.operations.carbon import FactorsOverlap, load_emission_factors, load_kpi_rules
 from telemetry.operations.gateways import (
     create_gateway,
     gateway_of_token,
@@ -105,6 +106,7 @@ __all__ = [
     "FactorRow",
     "FactorsOverlap",
     "IngestResult",
+    "KpiRuleRow",
     "Looked",
     "NotAllocated",
     "NotAsked",
@@ -157,6 +159,7 @@ __all__ = [
     "letter_to_send",
     "load_calibration_rules",
     "load_emission_factors",
+    "load_kpi_rules",
     "look_again",
     "name_channel",
     "note_alarm",

@@ -1,96 +1,116 @@
 """
-Emission factors: added and superseded, never edited.
+Reference data: emission factors and rules about ratios, added and superseded, never edited.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from decimal import Decimal
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
 from sites.operations import record
-from telemetry.models import EmissionFactor
-
-
-@dataclass(frozen=True, slots=True)
-class FactorRow:
-    """
-    A factor as published: kg/kWh for the days [valid_from, valid_to), from `data_year`.
-    """
-
-    carrier: str
-    region: str
-    valid_from: dt.date
-    valid_to: dt.date
-    data_year: int
-    kg_per_kwh: Decimal
-    basis: str
-    source: str
-    licence: str
-
-    @property
-    def valid(self) -> DateRange:
-        return DateRange(self.valid_from, self.valid_to)
+from telemetry.domain import reference
+from telemetry.domain.reference import FactorRow, Fate, KpiRuleRow
+from telemetry.models import EmissionFactor, KpiRule
+from telemetry.queries.reference import as_factor_row, as_rule_row
 
 
 class FactorsOverlap(Exception):
     """
-    Two rows to be loaded speak for the same carrier, region and day.
+    Two rows to be loaded speak for the same thing and day.
     """
 
 
 @transaction.atomic(durable=True)
 def load_emission_factors(
-    *, rows: Sequence[FactorRow], at: dt.datetime, by_id: int | None = None
+    *,
+    rows: Sequence[FactorRow],
+    at: dt.datetime,
+    by_id: int | None = None,
+    operator_id: int | None = None,
 ) -> int:
     """
-    Bring the table to the given rows and return how many are new; the same rows again change
-    nothing. A factor that speaks for the days of a new one is superseded and kept.
+    Take the given rows into the factors of an operator, or of the installation, and return how
+    many are new; the same rows again change nothing. A factor that speaks for the days of a new
+    one is superseded and kept; an operator's goes on for its other days.
 
     :raises FactorsOverlap: naming the second of two rows for one day
     """
-    _refuse_overlaps(rows)
-    held = EmissionFactor.objects.select_for_update().filter(superseded_at__isnull=True)
-    current = {_as_row(factor): factor for factor in held.order_by("pk")}
-    fresh = [row for row in rows if row not in current]
-    for row in fresh:
-        for other, factor in current.items():
-            if factor.superseded_at is None and _overlap(row, other):
-                factor.superseded_at = at
-                factor.save(update_fields=["superseded_at"])
-    for row in fresh:
-        values = asdict(row)
-        del values["valid_from"], values["valid_to"]
-        EmissionFactor.objects.create(**values, valid=row.valid)
-        record(
-            at=at, by_id=by_id, operator_id=None, action="emission factor loaded",
-            subject=f"{row.carrier}/{row.region}/{row.valid_from}",
-            after={"kg_per_kwh": str(row.kg_per_kwh), "source": row.source},
-        )  # fmt: skip
-    return len(fresh)
-
-
-def _refuse_overlaps(rows: Sequence[FactorRow]) -> None:
-    for n, row in enumerate(rows):
-        if any(_overlap(row, other) for other in rows[:n]):
-            raise FactorsOverlap(f"{row.carrier} {row.region} {row.valid_from}")
-
-
-def _overlap(one: FactorRow, other: FactorRow) -> bool:
-    return (
-        (one.carrier, one.region) == (other.carrier, other.region)
-        and one.valid_from < other.valid_to
-        and other.valid_from < one.valid_to
+    _refuse_twice(rows)
+    held = EmissionFactor.objects.select_for_update(of=("self",)).filter(
+        superseded_at__isnull=True, operator_id=operator_id
     )
-
-
-def _as_row(factor: EmissionFactor) -> FactorRow:
-    return FactorRow(
-        carrier=factor.carrier, region=factor.region, valid_from=factor.valid.lower,
-        valid_to=factor.valid.upper, data_year=factor.data_year, kg_per_kwh=factor.kg_per_kwh,
-        basis=factor.basis, source=factor.source, licence=factor.licence,
+    current = {as_factor_row(factor): factor.pk for factor in held.order_by("pk")}
+    steps = [s for s in reference.plan(rows, current) if s.fate is not Fate.HELD]
+    replaced = list(dict.fromkeys(other for step in steps for other in step.replaced))
+    held.filter(pk__in=[current[row] for row in replaced]).update(superseded_at=at)
+    made = [step.row for step in steps]
+    if operator_id is not None:
+        made += reference.remains(replaced, made)
+    EmissionFactor.objects.bulk_create(
+        EmissionFactor(
+            operator_id=operator_id, created_at=at, valid=DateRange(row.valid_from, row.valid_to),
+            carrier=row.carrier, region=row.region, data_year=row.data_year,
+            kg_per_kwh=row.kg_per_kwh, published=row.published, gas=row.gas, extent=row.extent,
+            heating_value=row.heating_value, basis=row.basis, source=row.source,
+            licence=row.licence,
+        )
+        for row in made
     )  # fmt: skip
+    for step in steps:
+        record(
+            at=at, by_id=by_id, operator_id=operator_id, action="emission factor loaded",
+            subject=f"{step.row.carrier}/{step.row.region}/{step.row.valid_from}",
+            after={"kg_per_kwh": str(step.row.kg_per_kwh), "source": step.row.source},
+        )  # fmt: skip
+    return len(steps)
+
+
+@transaction.atomic(durable=True)
+def load_kpi_rules(
+    *,
+    rows: Sequence[KpiRuleRow],
+    at: dt.datetime,
+    by_id: int | None = None,
+    operator_id: int | None = None,
+) -> int:
+    """
+    Take rules as `load_emission_factors` takes factors.
+
+    :raises FactorsOverlap: naming the second of two rows for one data centre and day
+    """
+    _refuse_twice(rows)
+    held = KpiRule.objects.select_for_update(of=("self",)).filter(
+        superseded_at__isnull=True, operator_id=operator_id
+    )
+    current = {as_rule_row(rule): rule.pk for rule in held.order_by("pk")}
+    steps = [s for s in reference.plan(rows, current) if s.fate is not Fate.HELD]
+    replaced = list(dict.fromkeys(other for step in steps for other in step.replaced))
+    held.filter(pk__in=[current[row] for row in replaced]).update(superseded_at=at)
+    made = [step.row for step in steps]
+    if operator_id is not None:
+        made += reference.remains(replaced, made)
+    KpiRule.objects.bulk_create(
+        KpiRule(
+            operator_id=operator_id, created_at=at, valid=DateRange(row.valid_from, row.valid_to),
+            started=DateRange(row.started_from, row.started_to), code=row.code, region=row.region,
+            value=row.value, unit=row.unit, standing=row.standing, words=row.words,
+            grace_months=row.grace_months, source=row.source, licence=row.licence,
+        )
+        for row in made
+    )  # fmt: skip
+    for step in steps:
+        record(
+            at=at, by_id=by_id, operator_id=operator_id, action="rule loaded",
+            subject=f"{step.row.code}/{step.row.region}/{step.row.valid_from}",
+            after={"value": str(step.row.value), "source": step.row.source},
+        )  # fmt: skip
+    return len(steps)
+
+
+def _refuse_twice(rows: Sequence[reference.Row]) -> None:
+    pair = reference.twice(rows)
+    if pair is not None:
+        raise FactorsOverlap(str(rows[pair[1]]))

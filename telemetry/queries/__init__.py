@@ -30,9 +30,10 @@ from telemetry.queries.calibration import ExpiredMeter, expired_meters, verified
 from telemetry.queries.carbon import (
     Factor,
     FactorMissing,
+    Factors,
     Footprint,
     FootprintMonth,
-    factor_on,
+    latest_years,
     tenant_footprint,
 )
 from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
@@ -108,6 +109,15 @@ from telemetry.queries.outages import (
 from telemetry.queries.public import public_displaced, public_heat, public_uptime_days
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.readings import Problem, problems_of_batch, readings_between
+from telemetry.queries.reference import (
+    Rules,
+    Threshold,
+    carriers,
+    emission_factors,
+    factor_plan,
+    kpi_rules,
+    rule_plan,
+)
 from telemetry.queries.regulatory import (
     Report,
     WasteHeat,
@@ -175,6 +185,7 @@ __all__ = [
     "ExpiredMeter",
     "Factor",
     "FactorMissing",
+    "Factors",
     "Footprint",
     "FootprintMonth",
     "HandOff",
@@ -191,6 +202,7 @@ __all__ = [
     "Purchase",
     "ReadingMissing",
     "Report",
+    "Rules",
     "SeriesPoint",
     "SiteFigures",
     "SiteKpis",
@@ -198,6 +210,7 @@ __all__ = [
     "State",
     "Stated",
     "SubjectUptime",
+    "Threshold",
     "UnknownName",
     "UptimeDay",
     "WasteHeat",
@@ -217,6 +230,7 @@ __all__ = [
     "batches_of",
     "boundary_energy",
     "canonical_readings",
+    "carriers",
     "changed_readings",
     "channel_choices",
     "channels",
@@ -229,11 +243,12 @@ __all__ = [
     "displaced",
     "eed_report",
     "eed_reports",
+    "emission_factors",
     "energy_over",
     "energy_series",
     "estimated_share",
     "expired_meters",
-    "factor_on",
+    "factor_plan",
     "gateways",
     "hand_offs",
     "heat_balance",
@@ -248,7 +263,9 @@ __all__ = [
     "kept_by_reason",
     "keys_of",
     "known_keys",
+    "kpi_rules",
     "last_values",
+    "latest_years",
     "loss_policies",
     "lots",
     "maintenance",
@@ -286,6 +303,7 @@ __all__ = [
     "register_of",
     "renewable_by_kind",
     "rollups_between",
+    "rule_plan",
     "service_availability",
     "service_energy",
     "services_without_statement",

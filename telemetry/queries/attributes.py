@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 
 from sites.access import Viewer
 from sites.domain import Period
-from sites.models import DeliveryPoint
+from sites.models import DeliveryPoint, Site
 from telemetry.domain import avoided as arithmetic
 from telemetry.domain import carbon
 from telemetry.domain.matching_hours import Hour, Match, match
@@ -26,13 +26,17 @@ from telemetry.models import (
     AttributeLot,
     Claim,
     Counterfactual,
-    EmissionFactor,
     MeteringPoint,
 )
-from telemetry.queries.carbon import Factor, FactorMissing, Factors, Footprint
+from telemetry.queries.carbon import ELECTRICITY, Factor, Factors, Footprint
 from telemetry.queries.series import monthly_energy
 
-RESIDUAL = "electricity_residual"
+# Carriers of the factors of electricity that no attribute covers, the nearest first.
+_RESTS = {
+    carbon.Rest.SUPPLIER: "electricity_supplier",
+    carbon.Rest.RESIDUAL: "electricity_residual",
+    carbon.Rest.GRID: ELECTRICITY,
+}
 
 
 def lots(*, viewer: Viewer, search: str = "", kind: str = "") -> QuerySet[AttributeLot]:
@@ -77,7 +81,8 @@ class Purchase:
     """
     How the electricity of a service was bought over some months: kWh used with its share of the
     site, kWh covered by attributes, kg by the market-based method, and what is matched in the
-    same hour. `residual` is the factor of the rest: the residual mix, else the mean of the grid.
+    same hour. `residual` is the factor of the rest, `rest` whose it is: where several months
+    differ, the farthest.
     """
 
     used_kwh: Decimal
@@ -85,7 +90,7 @@ class Purchase:
     kg: Decimal | None
     matched: Match
     residual: Factor | None
-    residual_is_grid: bool
+    rest: carbon.Rest
     lots: tuple[str, ...]
 
     @property
@@ -93,7 +98,9 @@ class Purchase:
         return self.covered_kwh / self.used_kwh if self.used_kwh > 0 else None
 
 
-def purchase(*, footprint: Footprint, country: str, period: Period) -> Purchase | None:
+def purchase(
+    *, footprint: Footprint, site: Site, period: Period, frozen: bool = True
+) -> Purchase | None:
     """
     Return how a service's electricity of its footprint was bought; None where the footprint's
     energy is not known. Attributes cover the month they are allocated to and no other; more than
@@ -103,20 +110,20 @@ def purchase(*, footprint: Footprint, country: str, period: Period) -> Purchase 
         return None
     months = [m for m in footprint.months if m.facility_kwh is not None]
     held = _held(footprint, [m.month for m in months])
-    residuals = _Residuals(country)
+    rests = _Rests(site, frozen=frozen)
     kg, covered_kwh, named = Decimal(0), Decimal(0), dict[str, None]()
-    factor, is_grid, complete = None, False, True
+    factor, whose, complete = None, carbon.Rest.SUPPLIER, True
     for month in months:
         used = month.facility_kwh or Decimal(0)
         parts = _within(held.get(month.month, []), used)
         covered_kwh += sum((kwh for kwh, _, _ in parts), Decimal(0))
         named |= dict.fromkeys(name for _, _, name in parts)
         rest = used - sum((kwh for kwh, _, _ in parts), Decimal(0))
-        found, of_grid = residuals.on(month.month) if rest > 0 else (None, False)
+        found, its = rests.on(month.month) if rest > 0 else (None, whose)
         if rest > 0 and found is None:
             complete = False
             continue
-        factor, is_grid = found or factor, is_grid or of_grid
+        factor, whose = found or factor, max(whose, its, key=list(carbon.Rest).index)
         bought = [(kwh, ef) for kwh, ef, _ in parts]
         kg += carbon.market_based(used, bought, found.kg_per_kwh if found else Decimal(0))
     return Purchase(
@@ -125,7 +132,7 @@ def purchase(*, footprint: Footprint, country: str, period: Period) -> Purchase 
         kg=kg.quantize(Decimal("0.001")) if complete else None,
         matched=hourly_match(service_id=footprint.service_id, period=period),
         residual=factor,
-        residual_is_grid=is_grid,
+        rest=whose,
         lots=tuple(named),
     )
 
@@ -155,7 +162,13 @@ def _held(footprint: Footprint, months: Sequence[dt.date]) -> dict[dt.date, list
             kwh *= shares.get(row["month"], Decimal(0))
         name = f"{row['lot__kind']} {row['lot__registry_id']}"
         held[row["month"]].append((kwh, row["lot__kg_per_kwh"], name))
+    for parts in held.values():
+        parts.sort(key=lambda part: _NEAREST.index(part[2].split()[0]))
     return held
+
+
+# Own production is not bought; then certificates, contracts, and what the supplier says.
+_NEAREST = ("onsite", "go", "rego", "ppa", "tariff")
 
 
 def _site_share(footprint: Footprint) -> dict[dt.date, Decimal]:
@@ -165,7 +178,7 @@ def _site_share(footprint: Footprint) -> dict[dt.date, Decimal]:
 
 def _within(parts: Sequence[Part], used: Decimal) -> list[Part]:
     """
-    Return the parts up to what was used, those entered first before the others.
+    Return the parts up to what was used, in the order of the market-based method.
     """
     taken: list[Part] = []
     left = used
@@ -177,34 +190,24 @@ def _within(parts: Sequence[Part], used: Decimal) -> list[Part]:
     return taken
 
 
-class _Residuals:
+class _Rests:
     """
-    The factor of electricity without attributes: the residual mix of the country, else the mean
-    of its grid (GHG Protocol scope 2 guidance, hierarchy of the market-based method).
+    The factor of electricity without attributes at a site.
     """
 
-    def __init__(self, country: str) -> None:
-        self._country = country
-        self._grid = Factors([country])
-        self._residual = list(
-            EmissionFactor.objects.filter(
-                carrier=RESIDUAL, region=country, superseded_at__isnull=True
-            )
-        )
+    def __init__(self, site: Site, *, frozen: bool) -> None:
+        self._site = site
+        self._factors = Factors([site], frozen=frozen)
 
-    def on(self, day: dt.date) -> tuple[Factor | None, bool]:
-        for row in self._residual:
-            lower, upper = row.valid.lower, row.valid.upper
-            if (lower is None or lower <= day) and (upper is None or day < upper):
-                return Factor(
-                    id=row.pk, kg_per_kwh=row.kg_per_kwh, region=row.region,
-                    data_year=row.data_year, basis=row.basis, source=row.source,
-                    licence=row.licence,
-                ), False  # fmt: skip
-        try:
-            return self._grid.on(region=self._country, day=day), True
-        except FactorMissing:
-            return None, True
+    def on(self, day: dt.date) -> tuple[Factor | None, carbon.Rest]:
+        """
+        Return the nearest factor that is held for a day and whose it is.
+        """
+        for rest, carrier in _RESTS.items():
+            found = self._factors.get(site=self._site, day=day, carrier=carrier)
+            if found is not None:
+                return found, rest
+        return None, carbon.Rest.GRID
 
 
 def hourly_match(*, service_id: int, period: Period) -> Match:
@@ -303,7 +306,7 @@ def displaced(
             delivery_point__in=points, superseded_at__isnull=True, valid__contains=last_month
         )
     }
-    factors = Factors(point.site.country for point in points)
+    factors = Factors([point.site for point in points])
     found = []
     for point in points:
         months = [m for pk in by_delivery[point.pk] for m in energy.get(pk, [])]
@@ -322,10 +325,7 @@ def _displaced(
     known = [kwh for kwh, _ in rows if kwh is not None]
     heat = sum(known, Decimal(0)) if known else None
     coverage = sum((c for _, c in rows), Decimal(0)) / (len(rows) or 1)
-    try:
-        grid: Factor | None = factors.on(region=point.site.country, day=last_month)
-    except FactorMissing:
-        grid = None
+    grid = factors.get(site=point.site, day=last_month)
     result = None
     if heat is not None and counterfactual is not None and grid is not None:
         result = arithmetic.avoided(

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db.models import Q
+
 from sites.access import Viewer
 from sites.models import HostingService, Site
 from telemetry.domain import carbon, kpi
-from telemetry.models import EmissionFactor
+from telemetry.domain.reference import regions_of
+from telemetry.models import EmissionFactor, ReportingYear
 from telemetry.queries import jointly
 from telemetry.queries.jointly import EnergyChannel, JointMonth, Question
 
@@ -39,52 +42,77 @@ class Factor:
     basis: str
     source: str
     licence: str
+    gas: str
 
 
 class Factors:
     """
-    The electricity factors of some regions, read once.
+    The factors for some sites, read once. An operator's own stand before the installation's, and
+    in a year the operator has reported those it was reported with stand before all; with `frozen`
+    False they do not.
     """
 
-    def __init__(self, regions: Iterable[str]) -> None:
+    def __init__(self, sites: Iterable[Site], *, frozen: bool = True) -> None:
+        sites = list(sites)
+        regions = {region for site in sites for region in regions_of(site.country)}
+        operators = {site.operator_id for site in sites}
+        self._frozen = {
+            (year.operator_id, year.year): set(year.factor_ids)
+            for year in (latest_years(operators) if frozen else [])
+        }
+        kept = {pk for held in self._frozen.values() for pk in held}
         self._rows = list(
             EmissionFactor.objects.filter(
-                carrier=ELECTRICITY, region__in=set(regions), superseded_at__isnull=True
-            )
+                Q(superseded_at__isnull=True) | Q(pk__in=kept),
+                Q(operator__isnull=True) | Q(operator__in=operators),
+                region__in=regions,
+            ).order_by("pk")
         )
 
-    def on(self, *, region: str, day: dt.date) -> Factor:
+    def on(self, *, site: Site, day: dt.date, carrier: str = ELECTRICITY) -> Factor:
         """
         :raises FactorMissing: if none is held for the day; there is no default
         """
-        for row in self._rows:
-            if row.region == region and day in _Days(row.valid.lower, row.valid.upper):
-                return Factor(
-                    id=row.pk, kg_per_kwh=row.kg_per_kwh, region=row.region,
-                    data_year=row.data_year, basis=row.basis, source=row.source,
-                    licence=row.licence,
-                )  # fmt: skip
-        raise FactorMissing(f"{region} {day}")
+        speaking = [
+            row
+            for row in self._rows
+            if row.carrier == carrier
+            and row.operator_id in (None, site.operator_id)
+            and row.region in regions_of(site.country)
+            and day in row.valid
+        ]
+        kept = self._frozen.get((site.operator_id, day.year), set())
+        chosen = [row for row in speaking if row.pk in kept] or [
+            row for row in speaking if row.superseded_at is None
+        ]
+        if not chosen:
+            raise FactorMissing(f"{carrier} {site.country} {day}")
+        nearness = regions_of(site.country)
+        row = min(chosen, key=lambda r: (r.operator_id is None, nearness.index(r.region)))
+        return Factor(
+            id=row.pk, kg_per_kwh=row.kg_per_kwh, region=row.region, data_year=row.data_year,
+            basis=row.basis, source=row.source, licence=row.licence, gas=row.gas,
+        )  # fmt: skip
+
+    def get(self, *, site: Site, day: dt.date, carrier: str = ELECTRICITY) -> Factor | None:
+        """
+        Return the factor of a day; None where none is held.
+        """
+        try:
+            return self.on(site=site, day=day, carrier=carrier)
+        except FactorMissing:
+            return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Days:
-    lower: dt.date | None
-    upper: dt.date | None
-
-    def __contains__(self, day: dt.date) -> bool:
-        return (self.lower is None or self.lower <= day) and (
-            self.upper is None or day < self.upper
-        )
-
-
-def factor_on(*, region: str, day: dt.date) -> Factor:
+def latest_years(operator_ids: Iterable[int]) -> list[ReportingYear]:
     """
-    Return the electricity factor in use for a region (country code) on a day.
-
-    :raises FactorMissing: if none is held; there is no default
+    Return what the operators reported of each year, as last restated.
     """
-    return Factors([region]).on(region=region, day=day)
+    return list(
+        ReportingYear.objects.filter(
+            operator_id__in=list(operator_ids), replaced_by__isnull=True
+        ).order_by("-year")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +165,7 @@ def tenant_footprint(
     first_month: dt.date,
     last_month: dt.date,
     service_ids: Iterable[int] | None = None,
+    frozen: bool = True,
 ) -> list[Footprint]:
     """
     Return the footprints of the services the viewer may see, over complete local months from
@@ -144,14 +173,16 @@ def tenant_footprint(
 
     A service carries the facility's energy in the proportion of its IT energy among all tenants
     of the site. Hours in which the facility or any tenant of the site was not measured count
-    for nobody.
+    for nobody. A year that was reported keeps its factors unless `frozen` is False.
     """
     visible = HostingService.objects.visible_to(viewer).select_related("site")
     if service_ids is not None:
         visible = visible.filter(pk__in=list(service_ids))
     services = list(visible.order_by("site__name", "name"))
     sites = {service.site_id: service.site for service in services}
-    shares = _site_shares(list(sites.values()), first_month=first_month, last_month=last_month)
+    shares = _site_shares(
+        list(sites.values()), first_month=first_month, last_month=last_month, frozen=frozen
+    )
     return [_footprint(service, shares[service.site_id]) for service in services]
 
 
@@ -173,7 +204,7 @@ def _role(service_id: int) -> str:
 
 
 def _site_shares(
-    sites: list[Site], *, first_month: dt.date, last_month: dt.date
+    sites: list[Site], *, first_month: dt.date, last_month: dt.date, frozen: bool
 ) -> dict[int, _SiteShares]:
     by_site: defaultdict[int, list[EnergyChannel]] = defaultdict(list)
     for channel in jointly.energy_channels(site_ids=[site.pk for site in sites]):
@@ -192,7 +223,7 @@ def _site_shares(
                 optional=frozenset(roles) - {"facility"},
             )
         )
-    factors = Factors(site.country for site in sites)
+    factors = Factors(sites, frozen=frozen)
     return {
         site.pk: _SiteShares(
             metered=question.optional if question.roles["facility"] else frozenset(),
@@ -205,10 +236,7 @@ def _site_shares(
 
 
 def _shared(site: Site, month: JointMonth, factors: Factors) -> _SiteMonth:
-    try:
-        factor = factors.on(region=site.country, day=month.span.month)
-    except FactorMissing:
-        factor = None
+    factor = factors.get(site=site, day=month.span.month)
     used = {role: kwh for role, kwh in month.kwh.items() if role != "facility"}
     parts = carbon.parts_of_tenants(
         used, month.of("facility"), factor.kg_per_kwh if factor else Decimal(0)

@@ -162,14 +162,14 @@ def _emissions(
             asked.append(site)
             spans = jointly.spans_of(site, first_month=first_month, last_month=last_month)
             questions.append(Question({"facility": given.facility, "it": given.it}, spans))
-    factors = Factors(site.country for site in sites)
+    factors = Factors(sites)
     found = {}
     for site, months in zip(asked, jointly.joint_energy(questions), strict=True):
         try:
             joints = [
                 kpi.Joint(
                     m.of("facility")
-                    * factors.on(region=site.country, day=m.span.month).kg_per_kwh,
+                    * factors.on(site=site, day=m.span.month).kg_per_kwh,
                     m.of("it"), m.measured_s, m.span.seconds,
                 )
                 for m in months

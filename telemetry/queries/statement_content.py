@@ -15,6 +15,7 @@ from sites.access import Kind, Viewer
 from sites.domain import Period, local_days
 from sites.models import HostingService
 from telemetry.domain import kpi, statement
+from telemetry.domain.carbon import Rest
 from telemetry.domain.statement import Figure
 from telemetry.models import Channel, Statement
 from telemetry.queries import jointly
@@ -100,7 +101,7 @@ def _stated(
     service: HostingService, first_month: dt.date, last_month: dt.date, now: dt.datetime
 ) -> Stated:
     tenant = Viewer(stakeholder_id=service.tenant_id, kind=Kind.TENANT)
-    span = {"first_month": first_month, "last_month": last_month}
+    span: dict[str, Any] = {"first_month": first_month, "last_month": last_month}
     figures = site_figures(viewer=tenant, site_ids=[service.site_id], **span).get(service.site_id)
     footprints = tenant_footprint(viewer=tenant, service_ids=[service.pk], **span)
     uptimes = service_availability(
@@ -110,9 +111,7 @@ def _stated(
     period = period_of(service, first_month, last_month)
     channels = _channels(service)
     bought = (
-        purchase(footprint=footprints[0], country=service.site.country, period=period)
-        if footprints
-        else None
+        purchase(footprint=footprints[0], site=service.site, period=period) if footprints else None
     )
     heat_estimated = _estimated(channels, "heat", period)
     told = [
@@ -168,6 +167,13 @@ def _factors(footprints: Sequence[Footprint], bought: Purchase | None) -> list[s
     return [*told, *(bought.lots if bought else ())]
 
 
+_RESTS = {
+    Rest.SUPPLIER: "the supplier’s mix",
+    Rest.RESIDUAL: "the residual mix",
+    Rest.GRID: "the mean of the grid, as no residual mix is held",
+}
+
+
 def _of_purchase(bought: Purchase | None, footprint: Footprint | None) -> list[Figure]:
     """
     Return what is stated of how the electricity was bought. None of it stands against the
@@ -175,9 +181,7 @@ def _of_purchase(bought: Purchase | None, footprint: Footprint | None) -> list[F
     """
     if bought is None or footprint is None:
         return []
-    rest = "the mean of the grid, as no residual mix is held" if bought.residual_is_grid else (
-        "the residual mix"
-    )  # fmt: skip
+    rest = _RESTS[bought.rest]
     matched, known = bought.matched, bool(bought.lots)
     hours = known and matched.clean_kwh > 0
     return [

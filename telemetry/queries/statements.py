@@ -137,7 +137,8 @@ def statements_to_mail(*, limit: int) -> list[int]:
 def statements_touched(*, limit: int) -> list[int]:
     """
     Return the issued statements of which, within their months, a channel was rolled up again or
-    attributes were allocated or taken back since they were looked at, or a factor superseded.
+    attributes were allocated or taken back since they were looked at, or factors of their days
+    were loaded or superseded.
     """
     with connection.cursor() as cursor:
         cursor.execute(_TOUCHED, [limit])
@@ -153,8 +154,10 @@ WHERE s.state = 'issued' AND (EXISTS (
     AND a.month BETWEEN s.first_month AND s.last_month
     AND greatest(a.created_at, a.ended_at) > s.checked_at)
 OR EXISTS (
-  SELECT 1 FROM telemetry_emissionfactor f WHERE f.region = p.country
-    AND f.superseded_at > s.checked_at)
+  SELECT 1 FROM telemetry_emissionfactor f WHERE f.region IN (p.country, 'EU', 'WORLD')
+    AND f.carrier LIKE 'electricity%%' AND coalesce(f.operator_id, s.operator_id) = s.operator_id
+    AND f.valid && daterange(s.first_month, (s.last_month + interval '1 month')::date)
+    AND greatest(f.created_at, f.superseded_at) > s.checked_at)
 OR EXISTS (
   SELECT 1 FROM telemetry_statementinput i JOIN telemetry_rollup r
     ON r.channel_id = i.channel_id AND r.grain = 'hour' AND r.computed_at > s.checked_at

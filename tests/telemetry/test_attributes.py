@@ -226,7 +226,7 @@ def _bought(service: HostingService) -> queries.Purchase:
         viewer=viewer, first_month=MARCH, last_month=MARCH, service_ids=[service.pk]
     )
     found = queries.purchase(
-        footprint=footprint, country="DE", period=local_month(2025, 3, "Europe/Berlin")
+        footprint=footprint, site=service.site, period=local_month(2025, 3, "Europe/Berlin")
     )
     assert found is not None
     return found
@@ -246,7 +246,7 @@ def test_what_is_bought_covers_the_month_and_the_rest_has_the_residual_mix():
     assert bought.used_kwh == used
     assert bought.covered_kwh == 3300
     assert bought.kg == ((used - 3300) * Decimal("0.7")).quantize(Decimal("0.001"))
-    assert bought.residual_is_grid is False
+    assert bought.rest == "residual"
     assert others.covered_kwh == 100
     # Allocated to the month as a whole: nothing is known of the hours.
     assert bought.matched.matched_kwh == 0
@@ -270,7 +270,7 @@ def test_without_a_residual_mix_the_rest_has_the_mean_of_the_grid_and_that_is_sa
 
     bought = _bought(mine)
 
-    assert bought.residual_is_grid
+    assert bought.rest == "grid"
     assert bought.kg == (bought.used_kwh * Decimal("0.4")).quantize(Decimal("0.001"))
     assert bought.lots == ()
 

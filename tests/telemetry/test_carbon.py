@@ -5,6 +5,7 @@ Emission factors and tenants' footprints: every gram is somebody's, and nothing 
 import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -39,7 +40,11 @@ def _viewer(stakeholder: Stakeholder) -> Viewer:
     return Viewer(1, stakeholder.pk, Kind(stakeholder.kind), Role.VIEWER)
 
 
-def _footprints(viewer: Viewer, **more: list[int]) -> list[queries.Footprint]:
+def _factor(site: Site, day: dt.date) -> queries.Factor:
+    return queries.Factors([site]).on(site=site, day=day)
+
+
+def _footprints(viewer: Viewer, **more: Any) -> list[queries.Footprint]:
     return queries.tenant_footprint(viewer=viewer, first_month=MARCH, last_month=MARCH, **more)
 
 
@@ -118,7 +123,7 @@ def test_a_neighbour_and_a_stranger_get_nothing():
 
 @pytest.mark.django_db
 def test_a_missing_factor_is_named_and_never_zero():
-    _, (service,) = _site_with_tenants(12)
+    site, (service,) = _site_with_tenants(12)
 
     (found,) = _footprints(_viewer(service.tenant))
 
@@ -127,7 +132,7 @@ def test_a_missing_factor_is_named_and_never_zero():
     assert found.facility_kwh == 30 * 743
     assert found.months[0].kg is None
     with pytest.raises(queries.FactorMissing, match="DE 2025-03-01"):
-        queries.factor_on(region="DE", day=MARCH)
+        queries.Factors([site]).on(site=site, day=MARCH)
 
 
 @pytest.mark.django_db
@@ -176,7 +181,7 @@ def test_footprints_cost_the_same_for_many(django_assert_num_queries):
         make_channel(site=site, boundary=Boundary.FACILITY)
         make_channel(site=site, boundary=Boundary.TENANT_FEED)
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         found = queries.tenant_footprint(
             viewer=_viewer(operator), first_month=dt.date(2025, 1, 1), last_month=MARCH
         )
@@ -186,6 +191,7 @@ def test_footprints_cost_the_same_for_many(django_assert_num_queries):
 
 @pytest.mark.django_db
 def test_factors_are_superseded_and_never_edited():
+    site = factories.make_site()
     assert operations.load_emission_factors(rows=[ROW], at=LATER) == 1
     assert operations.load_emission_factors(rows=[ROW], at=LATER) == 0
     corrected = operations.FactorRow(
@@ -198,7 +204,7 @@ def test_factors_are_superseded_and_never_edited():
 
     old = EmissionFactor.objects.get(superseded_at__isnull=False)
     assert old.kg_per_kwh == ROW.kg_per_kwh
-    assert queries.factor_on(region="DE", day=MARCH).kg_per_kwh == Decimal("0.33")
+    assert _factor(site, MARCH).kg_per_kwh == Decimal("0.33")
     with pytest.raises(IntegrityError, match="never edited"), transaction.atomic():
         EmissionFactor.objects.filter(superseded_at__isnull=True).update(kg_per_kwh=1)
     with pytest.raises(operations.FactorsOverlap, match="DE 2025-01-01"):
@@ -212,7 +218,7 @@ def test_the_shipped_factors_load_once_and_name_their_licence():
     assert added == EmissionFactor.objects.count() > 10
     assert reference.load_emission_factors(at=LATER) == 0
     for region, figure in (("GB", "0.177000"), ("DE", "0.342060")):
-        factor = queries.factor_on(region=region, day=dt.date(2026, 6, 1))
+        factor = _factor(factories.make_site(country=region), dt.date(2026, 6, 1))
         assert factor.kg_per_kwh == Decimal(figure)
         assert factor.licence
         assert factor.source

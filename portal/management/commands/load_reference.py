@@ -1,5 +1,5 @@
 """
-python manage.py load_reference: emission factors and terms of verification; again changes nothing.
+python manage.py load_reference: emission factors, rules, verification terms; again changes nothing.
 """
 
 from typing import Any
@@ -15,5 +15,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         added = reference.load_emission_factors(at=timezone.now())
-        rules = reference.load_calibration_rules(at=timezone.now())
-        self.stdout.write(f"{added} emission factors and {rules} verification terms added")
+        terms = reference.load_calibration_rules(at=timezone.now())
+        rules = reference.load_kpi_rules(at=timezone.now())
+        self.stdout.write(
+            f"{added} emission factors, {rules} rules and {terms} verification terms added"
+        )
