@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
-from billing.domain.credits import StepCredit
+from billing.domain.credits import Promise, StepCredit, TierCredit
 from billing.domain.indexation import Clause, Part, Reference
 from billing.domain.tiers import Band, Tier, check_tiers
+from telemetry.domain.service_levels import Tier as CreditTier
 
 FIXED, USAGE, SAVINGS = "fixed", "usage", "savings"
 COMPUTE, BUNDLE, HOST = "compute", "bundle", "host"
@@ -43,6 +46,33 @@ class Indexed:
     reference: Reference
 
 
+class Covers(StrEnum):
+    """
+    What a fixed fee pays for.
+    """
+
+    STANDBY = "standby"
+    ENERGY = "energy"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """
+    How the service is given, beside temperatures and windows, which are those of the delivery
+    point: hours of notice before maintenance, hours of it a month, hours until somebody answers,
+    and whom to ask.
+    """
+
+    notice_h: int = 0
+    maintenance_h: int = 0
+    response_h: int = 0
+    contact: str = ""
+    phone: str = ""
+    email: str = ""
+    remark: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Agreed:
     """
@@ -52,6 +82,9 @@ class Agreed:
     `heat_share` is the per cent of the site's heat revenue that its tenants share; `savings_share`
     the operator's per cent of what is saved; `margin` per cent on top of reimbursed electricity.
     Quantities are kWh, `minimum_kwh` and tiers per calendar year where `tiers_per_year`.
+    `escalation` raises the fixed prices by that per cent each 1 January after the first.
+    `hold_unverified`: nothing is billed from a meter past its verification, whatever the country
+    allows. `true_up`: with the last month of a year its shares are brought to that of the year.
     """
 
     monthly_fee: Decimal | None = None
@@ -66,7 +99,13 @@ class Agreed:
     cap_per_month: Decimal | None = None
     connection_fee: Decimal | None = None
     index: tuple[Indexed, ...] = ()
-    service_credit: StepCredit | None = None
+    service_credit: Promise | None = None
+    service_level: Schedule | None = None
+    covers: Covers | None = None
+    escalation: Decimal | None = None
+    hold_unverified: bool = False
+    true_up: bool = False
+    deposit: Decimal | None = None
     energy_factor: Decimal = Decimal(1)
     premium_per_kw: Decimal | None = None
     heat_share: Decimal | None = None
@@ -78,16 +117,29 @@ class Agreed:
 
 
 # Which particulars each model may have; the rest is a mistake, not a detail to ignore.
-_COMMON = {"monthly_fee", "connection_fee", "index", "service_credit", "cap_per_month"}
-_ALLOWED = {
-    FIXED: _COMMON | {"allowance_kwh", "overage_price"},
+_COMMON = {
+    "monthly_fee",
+    "connection_fee",
+    "deposit",
+    "index",
+    "service_credit",
+    "service_level",
+    "cap_per_month",
+    "escalation",
+    "hold_unverified",
+}
+ALLOWED = {
+    FIXED: _COMMON | {"covers", "allowance_kwh", "overage_price"},
     USAGE: _COMMON | {
         "tiers", "tiers_by_volume", "tiers_per_year", "bands", "minimum_kwh", "minimum_price",
     },
-    SAVINGS: {"monthly_fee", "connection_fee", "savings_share", "cap_per_month"},
+    SAVINGS: {
+        "monthly_fee", "connection_fee", "deposit", "savings_share", "true_up", "cap_per_month",
+        "service_level",
+    },
     COMPUTE: _COMMON | {"energy_factor", "premium_per_kw", "heat_share"},
     BUNDLE: _COMMON | {"energy_factor", "attribute_price", "matched_premium"},
-    HOST: {"site_fee", "margin", "index"},
+    HOST: {"site_fee", "margin", "index", "escalation", "hold_unverified"},
 }  # fmt: skip
 _TOGETHER = [("allowance_kwh", "overage_price"), ("minimum_kwh", "minimum_price")]
 _NEEDED = {SAVINGS: ["savings_share"], BUNDLE: ["attribute_price"]}
@@ -100,7 +152,7 @@ def read(model: str, stored: Mapping[str, Any]) -> Agreed:
     :raises BadTerms: naming the field that is unknown, out of place or not understood
     """
     for name in stored:
-        if name not in _ALLOWED[model]:
+        if name not in ALLOWED[model]:
             raise BadTerms(name, f"does not belong to the price model {model!r}.")
     for pair in _TOGETHER:
         if sum(name in stored for name in pair) == 1:
@@ -111,6 +163,11 @@ def read(model: str, stored: Mapping[str, Any]) -> Agreed:
             raise BadTerms(name, "is needed for this price model.")
     if "tiers" in stored and "bands" in stored:
         raise BadTerms("bands", "cannot be combined with tiers.")
+    covers = stored.get("covers")
+    if covers in (Covers.ENERGY, Covers.BOTH) and "allowance_kwh" not in stored:
+        raise BadTerms("allowance_kwh", "says up to which energy the fee covers it.")
+    if covers == Covers.STANDBY and "allowance_kwh" in stored:
+        raise BadTerms("allowance_kwh", "does not belong to a fee for standby alone.")
     return Agreed(**{name: _READERS[name](name, value) for name, value in stored.items()})
 
 
@@ -179,8 +236,8 @@ def _bands(name: str, value: Any) -> tuple[Band, ...]:
             Band(
                 name=str(row.get("name", "")),
                 price=_amount(f"{at}.price", row.get("price")),
-                months=frozenset(row.get("months", range(1, 13))),
-                weekdays=frozenset(row.get("weekdays", range(7))),
+                months=_whole_set(f"{at}.months", row.get("months", range(1, 13)), 1, 12),
+                weekdays=_whole_set(f"{at}.weekdays", row.get("weekdays", range(7)), 0, 6),
                 first_hour=_whole(f"{at}.first_hour", row.get("first_hour", 0), 0, 23),
                 end_hour=_whole(f"{at}.end_hour", row.get("end_hour", 24), 1, 24),
             )
@@ -189,6 +246,12 @@ def _bands(name: str, value: Any) -> tuple[Band, ...]:
     if not all(names) or len(set(names)) != len(names):
         raise BadTerms(name, "each band needs a name of its own.")
     return tuple(bands)
+
+
+def _whole_set(name: str, value: Any, low: int, high: int) -> frozenset[int]:
+    if not isinstance(value, (list, range)) or not value:
+        raise BadTerms(name, "is a list of whole numbers.")
+    return frozenset(_whole(name, one, low, high) for one in value)
 
 
 def _index(name: str, value: Any) -> tuple[Indexed, ...]:
@@ -229,18 +292,54 @@ def _index(name: str, value: Any) -> tuple[Indexed, ...]:
     return tuple(found)
 
 
-def _credit(name: str, value: Any) -> StepCredit:
+def _credit(name: str, value: Any) -> Promise:
     if not isinstance(value, dict):
         raise BadTerms(name, "is not understood.")
+    cap = _share(f"{name}.cap", value.get("cap", "100"))
+    if "tiers" in value:
+        return TierCredit(tiers=_credit_tiers(f"{name}.tiers", value["tiers"]), cap=cap)
     found = StepCredit(
         target=_share(f"{name}.target", value.get("target")),
         step=_amount(f"{name}.step", value.get("step")),
         per_step=_share(f"{name}.per_step", value.get("per_step")),
-        cap=_share(f"{name}.cap", value.get("cap", "100")),
+        cap=cap,
     )
     if not found.step:
         raise BadTerms(f"{name}.step", "must be above zero.")
     return found
+
+
+def _credit_tiers(name: str, value: Any) -> tuple[CreditTier, ...]:
+    tiers = tuple(
+        CreditTier(
+            _share(f"{name}.{n}.at_least", row.get("at_least")),
+            _share(f"{name}.{n}.credit", row.get("credit")),
+        )
+        for n, row in enumerate(_rows(name, value))
+    )
+    falling = all(a.at_least > b.at_least and a.credit < b.credit for a, b in pairwise(tiers))
+    if not tiers or not falling:
+        raise BadTerms(name, "fall from tier to tier, and their credits rise.")
+    if tiers[-1].at_least:
+        raise BadTerms(name, "end with a tier from 0 % on.")
+    return tiers
+
+
+def _schedule(name: str, value: Any) -> Schedule:
+    known = {one.name for one in fields(Schedule)}
+    if not isinstance(value, dict) or set(value) - known:
+        raise BadTerms(name, "is not understood.")
+    hours = {
+        key: _whole(f"{name}.{key}", value[key], 0, 8760) for key in value if key.endswith("_h")
+    }
+    return Schedule(**{key: str(text) for key, text in value.items()} | hours)  # type: ignore[arg-type]
+
+
+def _covers(name: str, value: Any) -> Covers:
+    try:
+        return Covers(value)
+    except ValueError:
+        raise BadTerms(name, "is standby, energy or both.") from None
 
 
 _READERS: dict[str, Callable[[str, Any], Any]] = {
@@ -257,6 +356,12 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "connection_fee": _amount,
     "index": _index,
     "service_credit": _credit,
+    "service_level": _schedule,
+    "covers": _covers,
+    "escalation": _share,
+    "hold_unverified": _flag,
+    "true_up": _flag,
+    "deposit": _amount,
     "energy_factor": _amount,
     "premium_per_kw": _amount,
     "heat_share": _share,

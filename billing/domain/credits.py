@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
 from billing.domain.money import split, to_cents
+from telemetry.domain.service_levels import Tier, credit_percent
 
 _HUNDRED = Decimal(100)
 
@@ -38,6 +39,27 @@ class StepCredit:
             return 0, Decimal(0)
         share = min(self.per_step * steps, self.cap)
         return steps, to_cents(fee * share / _HUNDRED)
+
+
+@dataclass(frozen=True, slots=True)
+class TierCredit:
+    """
+    A service credit by the tier that availability falls in, at most `cap` per cent of the fee;
+    tiers fall, the last begins at 0 per cent.
+    """
+
+    tiers: tuple[Tier, ...]
+    cap: Decimal = _HUNDRED
+
+    def of(self, fee: Decimal, *, up: int, counted: int) -> tuple[Decimal, Decimal]:
+        """
+        Return the share in per cent and the credit for a fee. Nothing counted: no credit.
+        """
+        share = min(credit_percent(self.tiers, up=up, counted=counted), self.cap)
+        return share, to_cents(fee * share / _HUNDRED)
+
+
+Promise = StepCredit | TierCredit
 
 
 def partial_tax(nets: Sequence[Decimal], *, rate: Decimal) -> list[Decimal]:

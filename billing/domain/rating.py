@@ -10,14 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from billing.domain import agreement, indexation, tiers
 from billing.domain.agreement import Agreed
 from billing.domain.baseline import MonthOfSavings
-from billing.domain.credits import covered
+from billing.domain.credits import Promise, StepCredit, covered
 from billing.domain.money import to_cents
 
 STANDING = "standing"
@@ -37,7 +37,9 @@ class Stretch:
     hour where the terms have bands. `taken_kwh` is what was charged before in the calendar year;
     `ends_year` says that the stretch ends it. `indices` are the means the clauses ask for, by
     price and series; `before` the prices that held until now. `up` of `counted` seconds the
-    service was there. `pool` is the service's part of the heat revenue.
+    service was there. `pool` is the service's part of the heat revenue. `years` are the 1 Januaries
+    since the terms began; `year_savings` and `year_charged_on` the statements of the calendar year
+    before this month together; `deposit_held` goes back with this last stretch of the contract.
     """
 
     terms_id: int
@@ -63,6 +65,10 @@ class Stretch:
     savings: MonthOfSavings | None = None
     attributes_kwh: Decimal = Decimal(0)
     matched_kwh: Decimal = Decimal(0)
+    years: int = 0
+    year_savings: Decimal = Decimal(0)
+    year_charged_on: Decimal = Decimal(0)
+    deposit_held: Decimal = Decimal(0)
 
 
 def stretch(stored: Mapping[str, Any]) -> Stretch:
@@ -107,6 +113,9 @@ _READ: dict[str, Callable[[Any], Any]] = {
             "pool",
             "attributes_kwh",
             "matched_kwh",
+            "year_savings",
+            "year_charged_on",
+            "deposit_held",
         ),
         Decimal,
     ),
@@ -148,7 +157,11 @@ def rate(stretches: Iterable[Stretch]) -> list[RatedLine]:
     :raises ValueError: if the terms charge energy and none is given
     :raises indexation.IndexMissing: naming the value a price clause lacks
     """
-    return [line for stretch in stretches for line in _capped(stretch, list(_lines(stretch)))]
+    return [
+        line
+        for stretch in stretches
+        for line in (*_capped(stretch, list(_lines(stretch))), *_deposit(stretch))
+    ]
 
 
 def _lines(stretch: Stretch) -> Iterator[RatedLine]:
@@ -182,11 +195,26 @@ def _price(stretch: Stretch, name: str) -> tuple[Decimal | None, str]:
     item = next((item for item in stretch.agreed.index if item.price == name), None)
     if item is None:
         plain: Decimal | None = getattr(stretch, name)
+        if plain is not None and name == "price_per_kw":
+            return _escalated(stretch, plain, 4)
         return plain, ""
     found = indexation.price(
         item.clause, stretch.indices.get(name, {}), before=stretch.before.get(name)
     )
     return found.price, found.formula + _BINDING[found.binding]
+
+
+def _escalated(stretch: Stretch, price: Decimal, places: int) -> tuple[Decimal, str]:
+    """
+    Return a fixed price after the agreed rises, rounded half up, and their arithmetic.
+    """
+    rise = stretch.agreed.escalation
+    if rise is None or not stretch.years:
+        return price, ""
+    found = price * (1 + rise / 100) ** stretch.years
+    found = found.quantize(_ONE.scaleb(-places), rounding=ROUND_HALF_UP)
+    told = f"{price.normalize():f} × (1 + {rise.normalize():f} %)"
+    return found, told + (f" ^ {stretch.years}" if stretch.years > 1 else "") + f" → {found:f}"
 
 
 _BINDING = {
@@ -305,15 +333,20 @@ def _standing(stretch: Stretch) -> Iterator[RatedLine]:
             stretch, "premium", quantity, "kW", premium, f"{share} × {premium.normalize():f}"
         )
     if stretch.agreed.service_credit is not None:
-        steps, credit = stretch.agreed.service_credit.of(
-            line.net, up=stretch.up, counted=stretch.counted
-        )
-        if credit:
-            yield _line(
-                stretch, "service_credit", -_ONE, "x", credit,
-                f"available {stretch.up} of {stretch.counted} s: {steps} steps below"
-                f" {stretch.agreed.service_credit.target.normalize():f} %, on {line.net}",
-            )  # fmt: skip
+        yield from _service_credit(stretch, stretch.agreed.service_credit, line.net)
+
+
+def _service_credit(stretch: Stretch, promise: Promise, fee: Decimal) -> Iterator[RatedLine]:
+    told = f"available {stretch.up} of {stretch.counted} s: "
+    if isinstance(promise, StepCredit):
+        steps, credit = promise.of(fee, up=stretch.up, counted=stretch.counted)
+        told += f"{steps} steps below {promise.target.normalize():f} %, on {fee}"
+    else:
+        share, credit = promise.of(fee, up=stretch.up, counted=stretch.counted)
+        told += f"{share.normalize():f} % of {fee}"
+    if not credit:
+        return
+    yield _line(stretch, "service_credit", -_ONE, "x", credit, told)
 
 
 def _attributes(stretch: Stretch) -> Iterator[RatedLine]:
@@ -353,6 +386,23 @@ def _savings(stretch: Stretch) -> Iterator[RatedLine]:
         f"{month.baseline_cost} − {month.actual_cost} = {month.savings};"
         f" {month.charged_on} × {price.normalize():f}",
     )  # fmt: skip
+    if stretch.agreed.true_up and stretch.ends_year:
+        yield from _true_up(stretch, month, price)
+
+
+def _true_up(stretch: Stretch, month: MonthOfSavings, share: Decimal) -> Iterator[RatedLine]:
+    """
+    Give back what the months of a year were charged beyond the savings of the whole year.
+    """
+    charged_on = stretch.year_charged_on + month.charged_on
+    saved = stretch.year_savings + month.savings
+    over = charged_on - max(saved, Decimal(0))
+    if over > 0:
+        yield _line(
+            stretch, "true_up", -rounded(over), "x", share,
+            f"{charged_on} charged on − {max(saved, Decimal(0))} saved in the year = {over};"
+            f" × {share.normalize():f}",
+        )  # fmt: skip
 
 
 def _host(stretch: Stretch) -> Iterator[RatedLine]:
@@ -367,9 +417,8 @@ def _host(stretch: Stretch) -> Iterator[RatedLine]:
             f" × (1 + {stretch.agreed.margin.normalize():f} %)",
             metered=True, note=note,
         )  # fmt: skip
-    fee = stretch.agreed.site_fee
-    if fee is not None:
-        yield from _monthly(stretch, "site_fee", fee)
+    if stretch.agreed.site_fee is not None:
+        yield from _monthly(stretch, "site_fee", stretch.agreed.site_fee)
 
 
 def _fees(stretch: Stretch) -> Iterator[RatedLine]:
@@ -382,16 +431,35 @@ def _fees(stretch: Stretch) -> Iterator[RatedLine]:
         )
 
 
+def _deposit(stretch: Stretch) -> Iterator[RatedLine]:
+    """
+    Take a deposit with the first bill and give it back with the last: no turnover, so no VAT.
+    """
+    deposit = stretch.agreed.deposit
+    if deposit and stretch.is_first:
+        line = _line(
+            stretch, "deposit", _ONE, "x", deposit, f"{deposit} once, given back at the end"
+        )
+        yield replace(line, vat_category="E", vat_rate=Decimal(0))
+    if stretch.deposit_held:
+        held = stretch.deposit_held
+        line = _line(stretch, "deposit_back", -_ONE, "x", held, f"deposit of {held} given back")
+        yield replace(line, vat_category="E", vat_rate=Decimal(0))
+
+
 def _monthly(stretch: Stretch, charge: str, fee: Decimal) -> Iterator[RatedLine]:
     days, of = stretch.days, stretch.days_in_month
+    fee, note = _escalated(stretch, fee, 2)
     if days == of:
-        yield _line(stretch, charge, _ONE, "month", fee, f"1 month × {fee.normalize():f}")
+        told = f"1 month × {fee.normalize():f}"
+        yield _line(stretch, charge, _ONE, "month", fee, told, note=note)
         return
     # By the day: a rounded part of a month times a large fee would be cents off.
     a_day = (fee / of).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
     yield _line(
-        stretch, charge, Decimal(days), "day", a_day, f"{days} days × {fee.normalize():f} / {of}"
-    )
+        stretch, charge, Decimal(days), "day", a_day, f"{days} days × {fee.normalize():f} / {of}",
+        note=note,
+    )  # fmt: skip
 
 
 def _capped(stretch: Stretch, lines: list[RatedLine]) -> list[RatedLine]:

@@ -8,8 +8,20 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from billing.domain import agreement
-from billing.domain.agreement import Agreed, Indexed
+from billing.domain.agreement import Agreed, Covers, Indexed, Schedule
+from billing.domain.credits import Promise, StepCredit
+from billing.domain.indexation import Reference
+from billing.domain.tiers import Band
 
+_COVERED = {
+    Covers.STANDBY: "The fee keeps the power ready; energy is not part of it.",
+    Covers.ENERGY: "The fee pays for delivered energy up to the allowance; no power is kept ready.",
+    Covers.BOTH: "The fee keeps the power ready and pays for energy up to the allowance.",
+}
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
 _Tell = Callable[[Decimal | None], str]
 
 
@@ -32,15 +44,64 @@ def sentences(
             f"{_plain(agreed.savings_share)} % of what the heat saves against the agreed baseline"
             " is paid; a month's loss lowers the next and is never charged."
         )
+        if agreed.true_up:
+            told.append(
+                "With December the year is settled: what the months charged beyond its savings is"
+                " given back, and no loss goes on to the next year."
+            )
     if contracted_kw is not None and price_per_kw is not None:
         what = "IT power" if model in {agreement.COMPUTE, agreement.BUNDLE} else "power kept ready"
         told.append(
-            f"{_plain(contracted_kw)} kW of {what} at {money(price_per_kw)} per kW a month."
+            f"{_plain(contracted_kw)} kW of {what} at {money(price_per_kw)} per kW a month,"
+            " by the day in part months."
         )
     told.extend(_energy(model, agreed, price_per_kwh, point, money))
     told.extend(_further(agreed, money))
     told.extend(_index(item) for item in agreed.index)
+    if agreed.hold_unverified:
+        told.append("Nothing is billed from a meter whose verification has ended.")
     return told
+
+
+def schedule(agreed: Agreed) -> list[str]:
+    """
+    Return the service-level schedule of terms in sentences, remedies last.
+    """
+    told = list(_schedule(agreed.service_level)) if agreed.service_level is not None else []
+    if agreed.service_credit is not None:
+        told.append(_promise(agreed.service_credit))
+    return told
+
+
+def _schedule(agreed: Schedule) -> Iterator[str]:
+    if agreed.notice_h:
+        yield f"Maintenance is announced at least {agreed.notice_h} hours ahead."
+    if agreed.maintenance_h:
+        yield f"Announced maintenance takes at most {agreed.maintenance_h} hours a month."
+    if agreed.response_h:
+        yield f"A fault is answered within {agreed.response_h} hours."
+    reached = ", ".join(text for text in (agreed.contact, agreed.phone, agreed.email) if text)
+    if reached:
+        yield f"In case of a fault: {reached}."
+    if agreed.remark:
+        yield agreed.remark.rstrip(".") + "."
+
+
+def _promise(promise: Promise) -> str:
+    most = f"at most {_plain(promise.cap)} %"
+    if isinstance(promise, StepCredit):
+        return (
+            f"Availability of {_plain(promise.target)} % is promised; each full"
+            f" {_plain(promise.step)} points below give back {_plain(promise.per_step)} % of the"
+            f" fee, {most}. The credit stands on the bill by itself."
+        )
+    tiers = "; ".join(
+        f"from {_plain(tier.at_least)} % {_plain(tier.credit)} %" for tier in promise.tiers
+    )
+    return (
+        f"By the month's availability this part of the fee is given back: {tiers}; {most}. The"
+        " credit stands on the bill by itself."
+    )
 
 
 def _plain(amount: Decimal | None) -> str:
@@ -51,6 +112,8 @@ def _energy(
     model: str, agreed: Agreed, price: Decimal | None, point: str, tell: _Tell
 ) -> Iterator[str]:
     of = f", counted at {point}" if point else ""
+    if agreed.covers is not None:
+        yield _COVERED[agreed.covers]
     if agreed.allowance_kwh is not None:
         yield (
             f"{_plain(agreed.allowance_kwh)} kWh a month are included; more costs"
@@ -68,10 +131,12 @@ def _energy(
         yield f"{way} tiers a {span}, per kWh: {steps}{of}."
     elif agreed.bands:
         bands = "; ".join(
-            f"{band.name} ({band.first_hour}:00 to {band.end_hour}:00) {tell(band.price)}"
-            for band in agreed.bands
+            f"{band.name} ({_when(band)}) {tell(band.price)}" for band in agreed.bands
         )
-        yield f"Energy by time of day at the site, per kWh: {bands}{of}."
+        yield (
+            f"Energy by the clock of the site, per kWh: {bands}{of}. Hours that no band names take"
+            " the price of the last."
+        )
     elif price is not None and model == agreement.HOST:
         yield (
             f"Electricity is paid back at {tell(price)} per kWh plus {_plain(agreed.margin)} %{of}."
@@ -81,6 +146,32 @@ def _energy(
         yield f"Energy{factor} at {tell(price)} per kWh{of}."
 
 
+def _when(band: Band) -> str:
+    """
+    Return the hours of a band in words, what it leaves open left out.
+    """
+    told = []
+    if len(band.months) < 12:
+        told.append(_around(frozenset(n - 1 for n in band.months), _MONTHS))
+    if len(band.weekdays) < 7:
+        told.append(_around(band.weekdays, _DAYS))
+    if (band.first_hour, band.end_hour) != (0, 24):
+        told.append(f"{band.first_hour}:00 to {band.end_hour}:00")
+    return ", ".join(told) or "at all times"
+
+
+def _around(chosen: frozenset[int], names: tuple[str, ...]) -> str:
+    """
+    Return places on a circle in words, as a span where they follow each other: Oct to Apr.
+    """
+    size = len(names)
+    starts = [n for n in sorted(chosen) if (n - 1) % size not in chosen]
+    if len(starts) != 1:
+        return ", ".join(names[n] for n in sorted(chosen))
+    last = (starts[0] + len(chosen) - 1) % size
+    return names[last] if len(chosen) == 1 else f"{names[starts[0]]} to {names[last]}"
+
+
 def _further(agreed: Agreed, tell: _Tell) -> Iterator[str]:
     if agreed.monthly_fee is not None:
         yield f"A monthly fee of {tell(agreed.monthly_fee)}."
@@ -88,6 +179,13 @@ def _further(agreed: Agreed, tell: _Tell) -> Iterator[str]:
         yield f"A site fee of {tell(agreed.site_fee)} a month."
     if agreed.connection_fee is not None:
         yield f"A connection fee of {tell(agreed.connection_fee)}, once."
+    if agreed.deposit is not None:
+        yield f"A deposit of {tell(agreed.deposit)}, once; it is given back with the last bill."
+    if agreed.escalation is not None:
+        yield (
+            f"The fixed prices rise by {_plain(agreed.escalation)} % each 1 January after the"
+            " terms began."
+        )
     if agreed.minimum_kwh is not None:
         yield (
             f"At least {_plain(agreed.minimum_kwh)} kWh are paid for each calendar year; what is"
@@ -107,13 +205,6 @@ def _further(agreed: Agreed, tell: _Tell) -> Iterator[str]:
         )
     if agreed.matched_premium is not None:
         yield f"What is matched in the hour costs {tell(agreed.matched_premium)} per kWh more."
-    if agreed.service_credit is not None:
-        promise = agreed.service_credit
-        yield (
-            f"Availability of {_plain(promise.target)} % is promised; each full"
-            f" {_plain(promise.step)} points below give back {_plain(promise.per_step)} % of the"
-            f" fee, at most {_plain(promise.cap)} %."
-        )
     if agreed.cap_per_month is not None:
         yield f"A month costs at most {tell(agreed.cap_per_month)} before VAT."
 
@@ -142,5 +233,20 @@ def _index(item: Indexed) -> str:
     tail = f"; {', '.join(limits)}" if limits else ""
     return (
         f"The {price} follows {_plain(clause.base_price)} × ({_plain(clause.fixed)} + {parts})"
-        f"{tail}."
+        f"{tail}. {_reference(item.reference)}"
     )
+
+
+def _reference(reference: Reference) -> str:
+    if reference.yearly:
+        first = (reference.start % 12) + 1
+        last = (reference.start + reference.months - 1) % 12 + 1
+        return (
+            f"It is set for each calendar year from the mean of {reference.months} months,"
+            f" {_MONTHS[first - 1]} to {_MONTHS[last - 1]}."
+        )
+    before = -reference.start
+    ago = "the month itself" if not before else f"{before} month{'s' * (before > 1)} before"
+    if reference.months == 1:
+        return f"The index value is that of {ago}."
+    return f"The index value is the mean of {reference.months} months from {ago} on."

@@ -1,5 +1,6 @@
 from billing.models.contracts import Contract, Terms
 from billing.models.invoices import (
+    AttributeUse,
     BilledInterval,
     Invoice,
     InvoiceDocument,
@@ -8,7 +9,7 @@ from billing.models.invoices import (
     LineEvidence,
     NumberSeries,
 )
-from billing.models.prices import Baseline, IndexValue, MonthlyFigure, PriceIndex
+from billing.models.prices import Baseline, IndexBasis, IndexValue, MonthlyFigure, PriceIndex
 from billing.models.runs import BillingPeriod, BillingRun, RunItem
 from billing.models.settlement import (
     Allocation,
@@ -24,6 +25,7 @@ from billing.models.settlement import (
 
 __all__ = [
     "Allocation",
+    "AttributeUse",
     "BankEntry",
     "Baseline",
     "BilledInterval",
@@ -35,6 +37,7 @@ __all__ = [
     "Dispute",
     "DisputeNote",
     "DunningLevel",
+    "IndexBasis",
     "IndexValue",
     "Invoice",
     "InvoiceDocument",

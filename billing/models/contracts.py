@@ -40,6 +40,12 @@ class Contract(models.Model):
         ACTIVE = "active", "Active"
         ENDED = "ended", "Ended"
 
+    class Regime(models.TextChoices):
+        FREE = "", "Freely agreed"
+        AVB = "avbfernwaermev", "AVBFernwärmeV and FFVAV (Germany)"
+        GB_NETWORKS = "gb_heat_networks", "Heat network regulations (Great Britain)"
+        EED = "eed", "Energy Efficiency Directive (other EU)"
+
     reference = models.CharField(max_length=40)
     # A draft is not billed; an ended contract is, for the days it ran.
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
@@ -47,8 +53,10 @@ class Contract(models.Model):
     valid = DateRangeField()
     # The last day of a pilot, after which it ends unless it was made a full contract.
     pilot_until = models.DateField(null=True, blank=True)
+    # After its last day a pilot goes on as a full contract instead of ending.
+    pilot_converts = models.BooleanField(default=False)
     # The law the contract is under, where it decides what may be billed and for how long back.
-    legal_regime = models.CharField(max_length=20, blank=True)
+    legal_regime = models.CharField(max_length=20, choices=Regime.choices, blank=True)
     # How many months back a correction may reach.
     correction_months = models.PositiveSmallIntegerField(default=12)
     payment_days = models.PositiveSmallIntegerField(default=14)
@@ -66,6 +74,10 @@ class Contract(models.Model):
                 | Q(delivery_point__isnull=True, hosting_service__isnull=False),
             ),
             models.CheckConstraint(name="a_contract_lasts", condition=Q(valid__isempty=False)),
+            models.CheckConstraint(
+                name="only_a_pilot_converts",
+                condition=Q(pilot_converts=False) | Q(pilot_until__isnull=False),
+            ),
             models.CheckConstraint(
                 name="exactly_ended_contracts_have_a_last_day",
                 condition=~Q(status="ended") | Q(valid__upper_inf=False),

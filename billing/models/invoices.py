@@ -10,7 +10,8 @@ from django.db.models import F, Q
 from billing.models.contracts import Contract, Terms
 from billing.models.runs import BillingPeriod
 from sites.access import Scope, ScopedQuerySet
-from sites.models import Stakeholder
+from sites.models import HostingService, Stakeholder
+from telemetry.models import AttributeLot
 
 
 class NumberSeries(models.Model):
@@ -291,3 +292,31 @@ class InvoiceDocument(models.Model):
 
     def __str__(self) -> str:
         return f"PDF of {self.invoice}"
+
+
+class AttributeUse(models.Model):
+    """
+    kWh of a lot that a line bills to a hosting service for a month. A trigger keeps all standing
+    lines within what is allocated of the lot to the service and month, and an allocation that was
+    billed cannot be taken back below that.
+    """
+
+    line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="attributes")
+    lot = models.ForeignKey(AttributeLot, on_delete=models.PROTECT, related_name="billed")
+    service = models.ForeignKey(HostingService, on_delete=models.PROTECT, related_name="+")
+    month = models.DateField()
+    kwh = models.DecimalField(max_digits=18, decimal_places=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["line", "lot"], name="a_lot_once_a_line"),
+            models.CheckConstraint(
+                name="attributes_billed_are_of_a_month", condition=Q(kwh__gt=0, month__day=1)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["lot", "service", "month"], name="billed_of_a_lot"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kwh} kWh of lot {self.lot_id}"

@@ -42,6 +42,43 @@ class PriceIndex(models.Model):
         return self.name
 
 
+class IndexBasisQuerySet(ScopedQuerySet["IndexBasis"]):
+    scope = Scope(operator="index__operator")
+
+
+class IndexBasis(models.Model):
+    """
+    A new base a publisher gave a series: from then on its values are typed as published and
+    linked to the series' own base by the two values of one month. A trigger refuses to change it.
+    """
+
+    index = models.ForeignKey(PriceIndex, on_delete=models.PROTECT, related_name="bases")
+    # As published, such as "2025 = 100".
+    basis = models.CharField(max_length=40)
+    overlap_month = models.DateField()
+    overlap_old = models.DecimalField(max_digits=14, decimal_places=6)
+    overlap_new = models.DecimalField(max_digits=14, decimal_places=6)
+    stored_at = models.DateTimeField()
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+
+    objects = IndexBasisQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["index", "basis"], name="a_basis_once_an_index"),
+            models.CheckConstraint(
+                name="a_series_is_linked_over_values_above_zero",
+                condition=Q(overlap_old__gt=0, overlap_new__gt=0),
+            ),
+            models.CheckConstraint(
+                name="an_overlap_month_is_its_first_day", condition=Q(overlap_month__day=1)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.basis
+
+
 class IndexValueQuerySet(ScopedQuerySet["IndexValue"]):
     scope = Scope(operator="index__operator")
 
@@ -56,6 +93,9 @@ class IndexValue(models.Model):
     month = models.DateField()
     revision = models.PositiveSmallIntegerField(default=0)
     value = models.DecimalField(max_digits=14, decimal_places=6)
+    # What was published on a newer base, where the series was linked.
+    basis = models.ForeignKey(IndexBasis, on_delete=models.PROTECT, null=True, blank=True)
+    published_value = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     provisional = models.BooleanField(default=False)
     published_on = models.DateField(null=True, blank=True)
     stored_at = models.DateTimeField()
@@ -70,6 +110,11 @@ class IndexValue(models.Model):
             ),
             models.CheckConstraint(
                 name="an_index_month_is_its_first_day", condition=Q(month__day=1)
+            ),
+            models.CheckConstraint(
+                name="a_linked_value_keeps_what_was_published",
+                condition=Q(basis__isnull=True, published_value__isnull=True)
+                | Q(basis__isnull=False, published_value__isnull=False),
             ),
         ]
 
@@ -147,6 +192,9 @@ class MonthlyFigure(models.Model):
     revision = models.PositiveSmallIntegerField(default=0)
     value = models.DecimalField(max_digits=18, decimal_places=6)
     source = models.CharField(max_length=200)
+    # Who agreed to it on both sides, where it moves a baseline.
+    agreed_by_operator = models.CharField(max_length=120, blank=True)
+    agreed_by_customer = models.CharField(max_length=120, blank=True)
     stored_at = models.DateTimeField()
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
 
@@ -161,6 +209,11 @@ class MonthlyFigure(models.Model):
                 name="a_figure_month_is_its_first_day", condition=Q(month__day=1)
             ),
             models.CheckConstraint(name="a_figure_names_its_source", condition=~Q(source="")),
+            models.CheckConstraint(
+                name="an_adjustment_names_both_sides",
+                condition=~Q(kind="adjustment_kwh")
+                | ~(Q(agreed_by_operator="") | Q(agreed_by_customer="")),
+            ),
         ]
 
     def __str__(self) -> str:

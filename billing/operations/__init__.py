@@ -1,12 +1,16 @@
 from billing.formats.bank import NotReadable as StatementNotReadable
+from billing.operations.baselines import agree_baseline, fit_baseline, state_baseline
 from billing.operations.contracts import (
     NotReady,
+    TermsRefused,
     add_terms,
+    change_contract,
     convert_pilot,
     end_contract,
     end_pilots,
     make_contract,
     start_contract,
+    withdraw_terms,
 )
 from billing.operations.corrections import (
     NothingToCorrect,
@@ -30,11 +34,12 @@ from billing.operations.invoicing import (
 )
 from billing.operations.papers import make_document
 from billing.operations.prices import (
+    IndexRow,
     add_index,
-    agree_baseline,
     enter_index_value,
     enter_monthly_figure,
-    fit_baseline,
+    import_index_values,
+    rebase_index,
 )
 from billing.operations.runs import RunInProgress, bill_next, cancel_run, show_life, start_run
 from billing.operations.settlement import (
@@ -55,6 +60,7 @@ from billing.queries import Incomplete as NotComplete
 __all__ = [
     "AlreadyInvoiced",
     "DisputeRefused",
+    "IndexRow",
     "MeterExpired",
     "NotComplete",
     "NotPossible",
@@ -64,6 +70,7 @@ __all__ = [
     "RunInProgress",
     "StatementNotReadable",
     "StatementResult",
+    "TermsRefused",
     "TooFarBack",
     "add_index",
     "add_mandate",
@@ -74,6 +81,7 @@ __all__ = [
     "bill_contract",
     "bill_next",
     "cancel_run",
+    "change_contract",
     "comment_on_dispute",
     "convert_pilot",
     "correct_invoice",
@@ -85,6 +93,7 @@ __all__ = [
     "enter_monthly_figure",
     "enter_payment",
     "fit_baseline",
+    "import_index_values",
     "import_statement",
     "issue_draft",
     "make_contract",
@@ -92,10 +101,13 @@ __all__ = [
     "make_document",
     "make_reminders",
     "open_dispute",
+    "rebase_index",
     "reminder_to_send",
     "set_dunning",
     "show_life",
     "start_contract",
     "start_run",
+    "state_baseline",
     "use_credit",
+    "withdraw_terms",
 ]

@@ -19,6 +19,7 @@ from billing import queries
 from billing.domain import rating
 from billing.domain.money import to_cents
 from billing.models import Contract, Invoice, InvoiceLine, InvoiceVat, LineEvidence, Terms
+from billing.operations.attributes import name_lots
 from billing.operations.invoicing import (
     Part,
     copied,
@@ -230,6 +231,7 @@ def _write_lines(
         for line, (_, right) in zip(corrected, anew, strict=True)
         if right.line.metered and right.part.energy is not None
     )
+    name_lots(service_id=document.contract.hosting_service_id, lines=corrected)
 
 
 def _reversal(document: Invoice, position: int, line: InvoiceLine) -> InvoiceLine:

@@ -29,6 +29,7 @@ from billing.models import (
     RunItem,
     Terms,
 )
+from billing.operations.attributes import name_lots
 from billing.operations.issuing import issue
 from sites.domain import Period, local_days
 from sites.models import Stakeholder
@@ -263,6 +264,7 @@ def _write_lines(
         for line, (part, told) in zip(lines, rated, strict=True)
     ]
     LineEvidence.objects.bulk_create(kept for _, evidence in written for kept in evidence)
+    name_lots(service_id=invoice.contract.hosting_service_id, lines=lines)
     return list(written)
 
 
@@ -350,6 +352,9 @@ _DESCRIPTIONS = {
     "site_fee": gettext_noop("Site fee"),
     "connection": gettext_noop("Connection fee"),
     "cap": gettext_noop("Reduction to the agreed maximum"),
+    "true_up": gettext_noop("Settlement of the year’s savings"),
+    "deposit": gettext_noop("Deposit"),
+    "deposit_back": gettext_noop("Deposit given back"),
 }
 
 

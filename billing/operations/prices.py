@@ -1,18 +1,19 @@
 """
-What prices follow: indices, baselines and the monthly figures that no meter of ours tells.
+What prices follow: indices, and the monthly figures that no meter of ours tells.
 """
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.db import transaction
 from django.db.models import Max
 
-from billing.domain import baseline as saving
-from billing.models import Baseline, Contract, IndexValue, MonthlyFigure, PriceIndex
+from billing import queries
+from billing.domain import indexation
+from billing.models import Contract, IndexBasis, IndexValue, MonthlyFigure, PriceIndex
+from billing.operations.contracts import NotReady
 from sites.operations import record
 
 
@@ -37,18 +38,74 @@ def add_index(
 @transaction.atomic(durable=True)
 def enter_index_value(
     *, index_id: int, month: dt.date, value: Decimal, provisional: bool,
-    published_on: dt.date | None, at: dt.datetime, by_id: int | None,
+    published_on: dt.date | None, at: dt.datetime, by_id: int | None, basis_id: int | None = None,
 ) -> IndexValue:  # fmt: skip
     """
     Enter the value of a month. Where there is one already this is its next revision; what was
-    billed from the old one stays.
+    billed from the old one stays. With `basis_id` the value is on that newer base and is linked.
     """
     index = PriceIndex.objects.select_for_update().get(pk=index_id)
-    newest = index.values.filter(month=month).aggregate(newest=Max("revision"))["newest"]
-    row = IndexValue.objects.create(
-        index=index, month=month, revision=0 if newest is None else newest + 1, value=value,
-        provisional=provisional, published_on=published_on, stored_at=at, by_id=by_id,
+    return _enter(
+        index, IndexRow(month, value, provisional, published_on), basis_id=basis_id, at=at,
+        by_id=by_id,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """
+    One published value.
+    """
+
+    month: dt.date
+    value: Decimal
+    provisional: bool = False
+    published_on: dt.date | None = None
+
+
+@transaction.atomic(durable=True)
+def import_index_values(
+    *, index_id: int, rows: Sequence[IndexRow], at: dt.datetime, by_id: int | None,
+    basis_id: int | None = None,
+) -> int:  # fmt: skip
+    """
+    Enter many values at once, all or none; those that are there already as they are given are
+    left alone. Return how many were new.
+    """
+    index = PriceIndex.objects.select_for_update().get(pk=index_id)
+    held = queries.newest_index_values(index_id=index_id)
+    entered = 0
+    for row in rows:
+        old = held.get(row.month)
+        if old is not None and _same(old, row, basis_id):
+            continue
+        _enter(index, row, basis_id=basis_id, at=at, by_id=by_id)
+        entered += 1
+    return entered
+
+
+def _same(old: IndexValue, row: IndexRow, basis_id: int | None) -> bool:
+    published = old.value if old.published_value is None else old.published_value
+    return (old.basis_id, published, old.provisional) == (basis_id, row.value, row.provisional)
+
+
+def _enter(
+    index: PriceIndex, given: IndexRow, *, basis_id: int | None, at: dt.datetime, by_id: int | None
+) -> IndexValue:
+    value, published = given.value, None
+    if basis_id is not None:
+        basis = index.bases.get(pk=basis_id)
+        published = given.value
+        value = indexation.rebased(
+            published, overlap_old=basis.overlap_old, overlap_new=basis.overlap_new
+        ).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+    newest = index.values.filter(month=given.month).aggregate(newest=Max("revision"))["newest"]
+    row = IndexValue.objects.create(
+        index=index, month=given.month, revision=0 if newest is None else newest + 1, value=value,
+        basis_id=basis_id, published_value=published, provisional=given.provisional,
+        published_on=given.published_on, stored_at=at, by_id=by_id,
+    )  # fmt: skip
+    month, provisional = given.month, given.provisional
     record(
         at=at, by_id=by_id, operator_id=index.operator_id, action="index value entered",
         subject=f"{index.code} {month:%Y-%m}",
@@ -58,13 +115,49 @@ def enter_index_value(
 
 
 @transaction.atomic(durable=True)
+def rebase_index(
+    *, index_id: int, basis: str, overlap_month: dt.date, overlap_new: Decimal, at: dt.datetime,
+    by_id: int | None,
+) -> IndexBasis:  # fmt: skip
+    """
+    Note that a publisher put a series on a new base. `overlap_new` is the value of a month on
+    it; the series holds the value of that month on its own base already, and later values are
+    linked by the two. Nothing that was billed changes.
+
+    :raises ValueError: if the series has no value for the month, or was on this base before
+    """
+    index = PriceIndex.objects.select_for_update().get(pk=index_id)
+    old = queries.newest_index_values(index_id=index_id).get(overlap_month)
+    if old is None:
+        raise ValueError(f"{index.name} has no value for {overlap_month:%B %Y}.")
+    if index.bases.filter(basis=basis).exists():
+        raise ValueError(f"{index.name} was put on the base {basis} before.")
+    row = IndexBasis.objects.create(
+        index=index, basis=basis, overlap_month=overlap_month, overlap_old=old.value,
+        overlap_new=overlap_new, stored_at=at, by_id=by_id,
+    )  # fmt: skip
+    record(
+        at=at, by_id=by_id, operator_id=index.operator_id, action="price index rebased",
+        subject=f"{index.code} {basis}",
+        after={"overlap": f"{overlap_month:%Y-%m}", "old": str(old.value), "new": str(overlap_new)},
+    )  # fmt: skip
+    return row
+
+
+@transaction.atomic(durable=True)
 def enter_monthly_figure(
     *, contract_id: int, kind: str, month: dt.date, value: Decimal, source: str, at: dt.datetime,
-    by_id: int | None,
+    by_id: int | None, agreed_by_operator: str = "", agreed_by_customer: str = "",
 ) -> MonthlyFigure:  # fmt: skip
     """
-    Enter a figure of a contract's month, or its next revision.
+    Enter a figure of a contract's month, or its next revision. An adjustment of the baseline
+    names who agreed to it on both sides.
+
+    :raises NotReady: if one of them is not named
     """
+    adjusts = kind == MonthlyFigure.Kind.ADJUSTMENT_KWH
+    if adjusts and not (agreed_by_operator and agreed_by_customer):
+        raise NotReady("An adjustment of the baseline names who agreed to it on both sides.")
     contract = Contract.objects.select_for_update().get(pk=contract_id)
     newest = contract.monthly_figures.filter(kind=kind, month=month).aggregate(
         newest=Max("revision")
@@ -72,6 +165,7 @@ def enter_monthly_figure(
     row = MonthlyFigure.objects.create(
         contract=contract, kind=kind, month=month, value=value, source=source, stored_at=at,
         revision=0 if newest is None else newest + 1, by_id=by_id,
+        agreed_by_operator=agreed_by_operator, agreed_by_customer=agreed_by_customer,
     )  # fmt: skip
     record(
         at=at, by_id=by_id, operator_id=contract.operator_id, action="monthly figure entered",
@@ -79,52 +173,3 @@ def enter_monthly_figure(
         after={"value": str(value), "source": source, "revision": row.revision},
     )  # fmt: skip
     return row
-
-
-@transaction.atomic(durable=True)
-def fit_baseline(
-    *, contract_id: int, name: str, days: Sequence[float], degree_days: Sequence[float],
-    use_kwh: Sequence[float], base_temperature: Decimal, at: dt.datetime, by_id: int | None,
-    **boiler: Any,
-) -> Baseline:  # fmt: skip
-    """
-    Fit a baseline to past bills, for both sides to agree to; `boiler` are those fields of
-    `Baseline`.
-
-    :raises ValueError: if nothing can be fitted to the periods
-    """
-    contract = Contract.objects.get(pk=contract_id)
-    found = saving.fit(days, degree_days, use_kwh)
-    row = Baseline.objects.create(
-        contract=contract, name=name, base_temperature=base_temperature,
-        base_kwh=round(Decimal(found.base_kwh), 4), slope_kwh=round(Decimal(found.slope_kwh), 4),
-        fitted_on={
-            "days": list(days), "degree_days": list(degree_days), "use_kwh": list(use_kwh),
-            **asdict(found),
-        },
-        **boiler,
-    )  # fmt: skip
-    record(
-        at=at, by_id=by_id, operator_id=contract.operator_id, action="baseline fitted",
-        subject=f"{contract.reference} {name}",
-        after={"base_kwh": str(row.base_kwh), "slope_kwh": str(row.slope_kwh)},
-    )  # fmt: skip
-    return row
-
-
-@transaction.atomic(durable=True)
-def agree_baseline(
-    *, baseline_id: int, on: dt.date, by_operator: str, by_customer: str, at: dt.datetime,
-    by_id: int | None,
-) -> None:  # fmt: skip
-    """
-    Note that both sides agreed to a baseline; from then on it is frozen.
-    """
-    row = Baseline.objects.select_for_update().select_related("contract").get(pk=baseline_id)
-    row.agreed_on, row.agreed_by_operator, row.agreed_by_customer = on, by_operator, by_customer
-    row.save()
-    record(
-        at=at, by_id=by_id, operator_id=row.contract.operator_id, action="baseline agreed",
-        subject=f"{row.contract.reference} {row.name}",
-        after={"on": str(on), "operator": by_operator, "customer": by_customer},
-    )  # fmt: skip

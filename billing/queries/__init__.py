@@ -2,6 +2,7 @@
 Reads of contracts, runs and invoices, split by topic.
 """
 
+from billing.queries.attributes import month_of, unbilled_attributes
 from billing.queries.contracts import TermsInWords, contracts, price_models, terms_in_words
 from billing.queries.corrections import live_lines, to_correct, year_before
 from billing.queries.evidence import WrittenLine, canonical_document, differences
@@ -23,6 +24,15 @@ from billing.queries.invoices import (
     invoices,
     invoices_without_document,
     issued_invoice,
+)
+from billing.queries.prices import (
+    baselines,
+    figure_kinds,
+    figures,
+    index_bases,
+    index_vintages,
+    indices,
+    newest_index_values,
 )
 from billing.queries.pricing import IS_ENERGY, hours_of, index_values, monthly_figures, priced
 from billing.queries.runs import (
@@ -66,6 +76,7 @@ __all__ = [
     "ageing",
     "allocations_of_entry",
     "bank_entries",
+    "baselines",
     "bill_a_year_before",
     "bill_of_last_year",
     "billable_days",
@@ -79,8 +90,13 @@ __all__ = [
     "dispute_notes",
     "disputes",
     "documents",
+    "figure_kinds",
+    "figures",
     "hours_of",
+    "index_bases",
     "index_values",
+    "index_vintages",
+    "indices",
     "invoice_details",
     "invoice_years",
     "invoices",
@@ -89,8 +105,10 @@ __all__ = [
     "lines_of",
     "live_lines",
     "metered",
+    "month_of",
     "monthly_figures",
     "months_due",
+    "newest_index_values",
     "open_documents",
     "operators_that_remind",
     "owed_to",
@@ -108,6 +126,7 @@ __all__ = [
     "terms_of",
     "to_correct",
     "told_expiry",
+    "unbilled_attributes",
     "unpaid_before",
     "with_balance",
     "year_before",

@@ -79,8 +79,12 @@ def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
     if found.first_due is None or found.first_due >= period.end.date():
         return replace(found, warning=doubt) if doubt else found
     past = metering.expired_meters(point_id=found.point_id, period=period)
-    if any(meter.blocks for meter in past):
-        raise Incomplete(" ".join(told_expiry(meter) for meter in past if meter.blocks))
+    strict = bool(terms.details.get("hold_unverified"))
+    if any(meter.blocks or strict for meter in past):
+        raise Incomplete(
+            " ".join(told_expiry(meter) for meter in past if meter.blocks or strict)
+            + (" The contract lets nothing be billed from such a meter." if strict else "")
+        )
     told = [told_expiry(meter) for meter in past]
     return replace(found, warning=" ".join([*told, doubt]).strip())
 

@@ -9,7 +9,7 @@ import datetime as dt
 import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from django.db.models import Q, Sum
@@ -23,6 +23,7 @@ from billing.models import (
     MonthlyFigure,
     Terms,
 )
+from billing.queries.attributes import unbilled_attributes
 from billing.queries.inputs import Incomplete, metered, next_month
 from sites.access import Kind, Role, Viewer
 from sites.domain import Period, local_month
@@ -62,6 +63,8 @@ def priced(
         "energy_kwh": energy.energy_kwh if energy else None,
     }
     stored |= {name: str(value) for name, value in figures.items() if value is not None}
+    if end == contract.valid.upper:
+        stored |= _deposit_held(contract)
     if terms.details or terms.model == Terms.Model.SAVINGS:
         agreed = agreement.read(terms.model, terms.details)
         stored |= _particulars(contract, terms, agreed, instants, first, end)
@@ -73,13 +76,18 @@ def _particulars(
     first: dt.date, end: dt.date,
 ) -> Stored:  # fmt: skip
     found: Stored = {}
+    if agreed.escalation is not None:
+        found["years"] = first.year - terms.valid.lower.year
+    if agreed.true_up:
+        found |= year_of_savings(contract_id=contract.pk, first=first)
+        found["ends_year"] = _ends_year(contract, end)
     if agreed.index:
         found |= _indexed(contract, agreed, first)
     if agreed.bands:
         found["hours"] = hours_of(terms, instants, contract.site.timezone)
     if agreed.tiers_per_year or agreed.minimum_kwh is not None:
         found["taken_kwh"] = str(_taken(contract, first))
-        found["ends_year"] = (end.month, end.day) == (1, 1) or end == contract.valid.upper
+        found["ends_year"] = _ends_year(contract, end)
     if agreed.service_credit is not None:
         found |= _uptime(contract, first, end)
     if agreed.heat_share is not None:
@@ -90,11 +98,46 @@ def _particulars(
         # Only what is allocated to this very service, so that no other bill can hold it too.
         service_id = contract.hosting_service_id
         held = metering.held_for_service(service_id=service_id, first=first, end=end)
-        found["attributes_kwh"] = str(held)
+        left = unbilled_attributes(service_id=service_id, month=first.replace(day=1))
+        held = min(held, sum((kwh for _, kwh in left), Decimal(0)))
+        # Down to whole Wh, so that the parts of a month never bill more than it holds.
+        found["attributes_kwh"] = str(held.quantize(Decimal("0.001"), rounding=ROUND_FLOOR))
         if agreed.matched_premium is not None:
             matched = metering.hourly_match(service_id=service_id, period=instants)
             found["matched_kwh"] = str(matched.matched_kwh)
     return found
+
+
+def _ends_year(contract: Contract, end: dt.date) -> bool:
+    return (end.month, end.day) == (1, 1) or end == contract.valid.upper
+
+
+def _deposit_held(contract: Contract) -> Stored:
+    held: Decimal | None = (
+        InvoiceLine.objects.filter(invoice__contract=contract, charge="deposit")
+        .filter(invoice__status=Invoice.Status.ISSUED)
+        .aggregate(total=Sum("net"))["total"]
+    )
+    return {"deposit_held": str(held)} if held else {}
+
+
+def year_of_savings(*, contract_id: int, first: dt.date) -> Stored:
+    """
+    Return what the statements of a calendar year before the day say together, as it is kept.
+    """
+    rows = [
+        part["savings"]
+        for document in Invoice.objects.filter(contract_id=contract_id, corrects__isnull=True)
+        .filter(period__local_days__startswith__gte=first.replace(month=1, day=1))
+        .filter(period__local_days__startswith__lt=first)
+        .exclude(status=Invoice.Status.VOID)
+        for part in document.inputs
+        if "savings" in part
+    ]
+    return {
+        f"year_{name}": str(sum((Decimal(row[name]) for row in rows), Decimal(0)))
+        for name in ("savings", "charged_on")
+    }
 
 
 def _indexed(contract: Contract, agreed: agreement.Agreed, first: dt.date) -> Stored:
@@ -278,16 +321,19 @@ def _savings(contract: Contract, terms: Terms, first: dt.date, end: dt.date) -> 
         actual=baseline.Actual(
             figures[kinds.FUEL_KWH], used, figures.get(kinds.ELECTRICITY_PRICE, Decimal(0))
         ),
-        carried=_carried(contract, first),
+        carried=_carried(contract, terms, first),
         non_routine_kwh=figures.get(kinds.ADJUSTMENT_KWH, Decimal(0)),
     )  # fmt: skip
     return {name: str(value) for name, value in dataclasses.asdict(found).items()}
 
 
-def _carried(contract: Contract, first: dt.date) -> Decimal:
+def _carried(contract: Contract, terms: Terms, first: dt.date) -> Decimal:
     """
-    Return the loss that the month before left over, zero or below.
+    Return the loss that the month before left over, zero or below. Where a year is settled by
+    itself, it leaves nothing to the next.
     """
+    if terms.details.get("true_up") and first.month == 1:
+        return Decimal(0)
     before = (
         Invoice.objects.filter(contract=contract, corrects__isnull=True)
         .filter(period__local_days__startswith__lt=first)

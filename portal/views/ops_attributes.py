@@ -183,9 +183,14 @@ def end_allocation(request: PortalRequest, pk: int, allocation: int) -> HttpResp
     Take an allocation back.
     """
     found = get_object_or_404(queries.allocations(viewer=request.viewer, lot_id=pk), pk=allocation)
-    operations.end_allocation(
-        allocation_id=found.pk, at=timezone.now(), by_id=request.viewer.user_id
-    )
+    try:
+        operations.end_allocation(
+            allocation_id=found.pk, at=timezone.now(), by_id=request.viewer.user_id
+        )
+    except operations.NotAllocated:
+        messages.error(
+            request, gettext("It is on a bill. Take the bill back first, then the allocation.")
+        )
     return redirect("ops-lot", pk=pk)
 
 

@@ -128,12 +128,18 @@ def end_allocation(*, allocation_id: int, at: dt.datetime, by_id: int | None) ->
     """
     Take an allocation back; its kWh can be used elsewhere. What was stated with it is
     superseded.
+
+    :raises NotAllocated: if it is on a standing bill
     """
     found = AttributeAllocation.objects.select_for_update(of=("self",)).get(pk=allocation_id)
     if found.ended_at is not None:
         return
     found.ended_at = at
-    found.save(update_fields=["ended_at"])
+    try:
+        with transaction.atomic():
+            found.save(update_fields=["ended_at"])
+    except IntegrityError as problem:
+        raise _refused(problem) from None
     record(
         at=at, by_id=by_id, operator_id=found.site.operator_id, action="allocation ended",
         subject=f"{found.site.slug}/{found.month:%Y-%m}", before={"kwh": str(found.kwh)},

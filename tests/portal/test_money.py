@@ -155,7 +155,7 @@ def test_contracts_speak_in_sentences_and_drafts_are_started():
 
     assert contract.reference in _page(client, "/ops/contracts/?model=usage&status=draft")
     text = _page(client, f"/ops/contracts/{contract.pk}/")
-    assert "30 kW of power kept ready at EUR 4.00 per kW a month." in text
+    assert "30 kW of power kept ready at EUR 4.00 per kW a month," in text
     assert "Energy at EUR 0.0616 per kWh, counted at heat." in text
     client.post(f"/ops/contracts/{contract.pk}/start/")
     client.post(f"/ops/contracts/{contract.pk}/convert/")

@@ -1,0 +1,90 @@
+"""
+Baselines of shared savings: fitted or stated, then agreed by both sides and frozen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from billing.domain import baseline as saving
+from billing.models import Baseline, Contract
+from sites.operations import record
+
+
+@transaction.atomic(durable=True)
+def fit_baseline(
+    *, contract_id: int, name: str, days: Sequence[float], degree_days: Sequence[float],
+    use_kwh: Sequence[float], base_temperature: Decimal, at: dt.datetime, by_id: int | None,
+    **boiler: Any,
+) -> Baseline:  # fmt: skip
+    """
+    Fit a baseline to past bills, for both sides to agree to; `boiler` are those fields of
+    `Baseline`.
+
+    :raises ValueError: if nothing can be fitted to the periods, or the fit is not good enough
+    """
+    contract = Contract.objects.get(pk=contract_id)
+    found = saving.fit(days, degree_days, use_kwh)
+    if not found.accepted:
+        raise ValueError("The fit is not good enough to carry a contract.")
+    row = Baseline.objects.create(
+        contract=contract, name=name, base_temperature=base_temperature,
+        base_kwh=round(Decimal(found.base_kwh), 4), slope_kwh=round(Decimal(found.slope_kwh), 4),
+        fitted_on={
+            "days": list(days), "degree_days": list(degree_days), "use_kwh": list(use_kwh),
+            **asdict(found),
+        },
+        **boiler,
+    )  # fmt: skip
+    record(
+        at=at, by_id=by_id, operator_id=contract.operator_id, action="baseline fitted",
+        subject=f"{contract.reference} {name}",
+        after={"base_kwh": str(row.base_kwh), "slope_kwh": str(row.slope_kwh)},
+    )  # fmt: skip
+    return row
+
+
+@transaction.atomic(durable=True)
+def state_baseline(
+    *, contract_id: int, name: str, base_kwh: Decimal, slope_kwh: Decimal,
+    base_temperature: Decimal, at: dt.datetime, by_id: int | None, **boiler: Any,
+) -> Baseline:  # fmt: skip
+    """
+    State a baseline by its coefficients, such as a boiler model both sides work with, where there
+    are no bills to fit; for both sides to agree to.
+    """
+    contract = Contract.objects.get(pk=contract_id)
+    row = Baseline.objects.create(
+        contract=contract, name=name, base_kwh=base_kwh, slope_kwh=slope_kwh,
+        base_temperature=base_temperature, **boiler,
+    )  # fmt: skip
+    record(
+        at=at, by_id=by_id, operator_id=contract.operator_id, action="baseline stated",
+        subject=f"{contract.reference} {name}",
+        after={"base_kwh": str(base_kwh), "slope_kwh": str(slope_kwh)},
+    )  # fmt: skip
+    return row
+
+
+@transaction.atomic(durable=True)
+def agree_baseline(
+    *, baseline_id: int, on: dt.date, by_operator: str, by_customer: str, at: dt.datetime,
+    by_id: int | None,
+) -> None:  # fmt: skip
+    """
+    Note that both sides agreed to a baseline; from then on it is frozen.
+    """
+    row = Baseline.objects.select_for_update().select_related("contract").get(pk=baseline_id)
+    row.agreed_on, row.agreed_by_operator, row.agreed_by_customer = on, by_operator, by_customer
+    row.save()
+    record(
+        at=at, by_id=by_id, operator_id=row.contract.operator_id, action="baseline agreed",
+        subject=f"{row.contract.reference} {row.name}",
+        after={"on": str(on), "operator": by_operator, "customer": by_customer},
+    )  # fmt: skip
