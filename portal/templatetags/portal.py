@@ -329,4 +329,5 @@ def statement_tabs() -> list[tuple[str, str]]:
         ("ops-counterfactuals", gettext("Heating replaced")),
         ("ops-kpis", gettext("Ratios")),
         ("ops-reports", gettext("Reports")),
+        ("ops-factors", gettext("Reference data")),
     ]

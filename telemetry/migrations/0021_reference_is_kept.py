@@ -38,11 +38,11 @@ DROP TRIGGER kept ON telemetry_kpirule; DROP FUNCTION telemetry_kpi_rule_kept();
 """
 # Factors that were loaded before say in words how far they reach.
 REACH = """
-ALTER TABLE telemetry_emissionfactor DISABLE TRIGGER kept;
+ALTER TABLE telemetry_emissionfactor DISABLE TRIGGER USER;
 UPDATE telemetry_emissionfactor SET extent = 'life_cycle' WHERE basis LIKE '%life cycle%';
 UPDATE telemetry_emissionfactor SET gas = 'co2' WHERE basis NOT LIKE '%CO2e%';
-UPDATE telemetry_emissionfactor SET published = trim_scale(kg_per_kwh) || ' kg/kWh';
-ALTER TABLE telemetry_emissionfactor ENABLE TRIGGER kept;
+UPDATE telemetry_emissionfactor SET published = kg_per_kwh || ' kg/kWh';
+ALTER TABLE telemetry_emissionfactor ENABLE TRIGGER USER;
 """
 
 

@@ -35,7 +35,7 @@ RULE = dict(
     zip(
         reference_csv.RULE_COLUMNS,
         ("own.pue.max", "DE", "2025-01-01", "", "", "", "", "1.25", "", "law", "Our own aim",
-         "Board, 3 May", "internal"),
+         "Board 3 May", "internal"),
         strict=True,
     )
 )  # fmt: skip
