@@ -26,6 +26,7 @@ from portal.views import (
     ops_alarms,
     ops_attributes,
     ops_billing,
+    ops_collection,
     ops_contracts,
     ops_metering,
     ops_meters,
@@ -174,6 +175,16 @@ urlpatterns = [
     path("ops/money/corrections/", ops_money.corrections, name="ops-corrections"),
     path("ops/money/disputes/", ops_money.disputes, name="ops-disputes"),
     path("ops/money/disputes/<int:pk>/", ops_money.dispute, name="ops-dispute"),
+    path("ops/money/debits/", ops_collection.debits, name="ops-debits"),
+    path("ops/money/debits/<int:pk>/", ops_collection.debit_file, name="ops-debit-file"),
+    path("ops/money/mandates/", ops_collection.mandates, name="ops-mandates"),
+    path("ops/money/mandates/new/", ops_collection.new_mandate, name="ops-mandate-new"),
+    path("ops/money/mandates/<int:pk>/end/", ops_collection.end_mandate, name="ops-mandate-end"),
+    path("ops/money/reminders/", ops_collection.reminders, name="ops-reminders"),
+    path(
+        "ops/money/reminders/<int:level>/", ops_collection.reminder_level, name="ops-reminder-level"
+    ),
+    path("ops/money/reminders/drop/", ops_collection.drop_level, name="ops-reminder-level-drop"),
     path("ops/contracts/", ops_contracts.contracts, name="ops-contracts"),
     path("ops/contracts/<int:pk>/", ops_contracts.contract, name="ops-contract"),
     path(

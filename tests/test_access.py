@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from billing import operations
-from billing.models import BankEntry, BillingRun, Dispute, Invoice
+from billing.models import BankEntry, BillingRun, DebitFile, Dispute, Invoice, Mandate
 from sites.models import Invitation, Membership, Site, Stakeholder
 from telemetry import operations as metering
 from telemetry.models import (
@@ -151,6 +151,14 @@ ACCESS = {
     "ops/money/corrections/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/money/debits/": (200, 200, 404, 404, 404, 302),
+    "ops/money/debits/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/money/mandates/": (200, 200, 404, 404, 404, 302),
+    "ops/money/mandates/new/": (200, 200, 404, 404, 404, 302),
+    "ops/money/mandates/<int:pk>/end/": (200, 404, 404, 404, 404, 302),
+    "ops/money/reminders/": (200, 200, 404, 404, 404, 302),
+    "ops/money/reminders/<int:level>/": (200, 200, 404, 404, 404, 302),
+    "ops/money/reminders/drop/": (405, 405, 404, 404, 404, 302),
     "ops/contracts/": (200, 200, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/start/": (405, 405, 404, 404, 404, 302),
@@ -220,6 +228,9 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("gateways/<int:pk>", f"gateways/{Gateway.objects.get().pk}")
     filled = filled.replace("payments/<int:pk>", f"payments/{BankEntry.objects.get().pk}")
     filled = filled.replace("disputes/<int:pk>", f"disputes/{Dispute.objects.get().pk}")
+    filled = filled.replace("debits/<int:pk>", f"debits/{_first(DebitFile)}")
+    filled = filled.replace("mandates/<int:pk>", f"mandates/{_first(Mandate)}")
+    filled = filled.replace("<int:level>", "1")
     filled = filled.replace("contracts/<int:pk>", f"contracts/{invoice.contract_id}")
     alarming: list[tuple[str, type[Model]]] = [
         ("rules", AlarmRule),
@@ -282,6 +293,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         operator_id=site.operator_id, booked_on=JANUARY, amount=Decimal(10), currency="EUR",
         reference="1", remittance=invoice.number, at=LATER, by_id=None,
     )  # fmt: skip
+    _collection(invoice)
     operations.open_dispute(
         line_id=invoice.lines.earliest("position").pk, comment="Too much", span=None, at=LATER,
         by_id=None,
@@ -309,6 +321,20 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         "neighbour": factories.make_delivery_point(site=site).partner,
         "tenant": tenant,
     }, invoice
+
+
+def _collection(invoice: Invoice) -> None:
+    seller = invoice.operator
+    seller.iban, seller.creditor_id = "DE89370400440532013000", "DE98ZZZ09999999999"
+    seller.save()
+    operations.add_mandate(
+        operator_id=seller.pk, customer_id=invoice.customer_id, reference="M-1", at=LATER,
+        signed_on=JANUARY, account_name="Pool", iban=seller.iban, bic="", by_id=None,
+    )  # fmt: skip
+    assert invoice.due_on is not None
+    operations.make_debit_file(
+        operator_id=seller.pk, collect_on=invoice.due_on, at=LATER, by_id=None
+    )
 
 
 def _claims(site: Site, tenant: Stakeholder) -> None:

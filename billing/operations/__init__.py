@@ -1,5 +1,14 @@
 from billing.formats.bank import NotReadable as StatementNotReadable
 from billing.operations.baselines import agree_baseline, fit_baseline, state_baseline
+from billing.operations.collection import (
+    add_mandate,
+    drop_dunning,
+    end_mandate,
+    make_debit_file,
+    make_reminders,
+    reminder_to_send,
+    set_dunning,
+)
 from billing.operations.contracts import (
     NotReady,
     TermsRefused,
@@ -45,14 +54,9 @@ from billing.operations.runs import RunInProgress, bill_next, cancel_run, show_l
 from billing.operations.settlement import (
     NotPossible,
     StatementResult,
-    add_mandate,
     allocate,
     enter_payment,
     import_statement,
-    make_debit_file,
-    make_reminders,
-    reminder_to_send,
-    set_dunning,
     use_credit,
 )
 from billing.queries import Incomplete as NotComplete
@@ -87,7 +91,9 @@ __all__ = [
     "correct_invoice",
     "credit_invoice",
     "decide_dispute",
+    "drop_dunning",
     "end_contract",
+    "end_mandate",
     "end_pilots",
     "enter_index_value",
     "enter_monthly_figure",

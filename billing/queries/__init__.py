@@ -3,6 +3,18 @@ Reads of contracts, runs and invoices, split by topic.
 """
 
 from billing.queries.attributes import month_of, unbilled_attributes
+from billing.queries.collection import (
+    collectable,
+    customers,
+    debit_files,
+    debits,
+    dunning_levels,
+    mandates,
+    operators_that_remind,
+    reminders,
+    reminders_to_send,
+    to_collect,
+)
 from billing.queries.contracts import TermsInWords, contracts, price_models, terms_in_words
 from billing.queries.corrections import live_lines, to_correct, year_before
 from billing.queries.evidence import WrittenLine, canonical_document, differences
@@ -56,10 +68,7 @@ from billing.queries.settlement import (
     disputes,
     lines_of,
     open_documents,
-    operators_that_remind,
     owed_to,
-    reminders,
-    reminders_to_send,
     statement,
     unpaid_before,
     with_balance,
@@ -83,13 +92,18 @@ __all__ = [
     "billed_months",
     "bills",
     "canonical_document",
+    "collectable",
     "contracts",
     "contracts_to_bill",
     "currencies_of",
+    "customers",
+    "debit_files",
+    "debits",
     "differences",
     "dispute_notes",
     "disputes",
     "documents",
+    "dunning_levels",
     "figure_kinds",
     "figures",
     "hours_of",
@@ -104,6 +118,7 @@ __all__ = [
     "issued_invoice",
     "lines_of",
     "live_lines",
+    "mandates",
     "metered",
     "month_of",
     "monthly_figures",
@@ -124,6 +139,7 @@ __all__ = [
     "statement",
     "terms_in_words",
     "terms_of",
+    "to_collect",
     "to_correct",
     "told_expiry",
     "unbilled_attributes",

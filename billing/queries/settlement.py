@@ -31,11 +31,9 @@ from billing.models import (
     Contract,
     Dispute,
     DisputeNote,
-    DunningLevel,
     Invoice,
     InvoiceLine,
     Mandate,
-    Reminder,
 )
 from sites.access import Viewer
 
@@ -323,17 +321,6 @@ def disputes(*, viewer: Viewer, state: str = "", search: str = "") -> QuerySet[D
     )
 
 
-def reminders(*, viewer: Viewer) -> QuerySet[Reminder]:
-    """
-    Return the reminders the viewer may see, newest first.
-    """
-    return (
-        Reminder.objects.visible_to(viewer)
-        .select_related("invoice__customer")
-        .order_by("-made_at", "-pk")
-    )
-
-
 def lines_of(*, viewer: Viewer) -> QuerySet[InvoiceLine]:
     """
     Return the issued lines the viewer may see, for a dispute.
@@ -341,23 +328,6 @@ def lines_of(*, viewer: Viewer) -> QuerySet[InvoiceLine]:
     return InvoiceLine.objects.filter(
         invoice__in=Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.ISSUED)
     ).select_related("invoice__period", "terms")
-
-
-def operators_that_remind() -> list[int]:
-    """
-    Return the operators that have levels of reminders, for the task that makes them.
-    """
-    return list(DunningLevel.objects.order_by("operator").distinct("operator").values_list(
-        "operator_id", flat=True
-    ))  # fmt: skip
-
-
-def reminders_to_send(*, limit: int) -> list[int]:
-    """
-    Return the reminders that were not sent yet, for the task that e-mails them.
-    """
-    waiting = Reminder.objects.filter(sent_at__isnull=True)
-    return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def unpaid_before(*, operator_id: int, day: dt.date) -> QuerySet[Invoice]:

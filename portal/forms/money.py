@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 # A month of a busy account is far below; a larger file is no statement.
 _STATEMENT_LIMIT = 10 * 1024 * 1024
-_DAY = forms.DateInput(attrs={"type": "date"})
+DAY = forms.DateInput(attrs={"type": "date"})
 
 
 def search_field(placeholder: Any) -> forms.CharField:
@@ -110,7 +110,7 @@ class Payment(forms.Form):
     A payment that no statement brings.
     """
 
-    booked_on = forms.DateField(label=_("Day"), widget=_DAY)
+    booked_on = forms.DateField(label=_("Day"), widget=DAY)
     amount = forms.DecimalField(
         label=_("Amount"), max_digits=14, decimal_places=2, min_value=Decimal("0.01")
     )
@@ -159,10 +159,10 @@ class Dispute(forms.Form):
         label=_("What is wrong?"), max_length=2000, widget=forms.Textarea(attrs={"rows": 4})
     )
     first_day = forms.DateField(
-        label=_("From"), widget=_DAY, required=False,
+        label=_("From"), widget=DAY, required=False,
         help_text=_("only if some days of the line are wrong"),
     )  # fmt: skip
-    last_day = forms.DateField(label=_("To, that day included"), widget=_DAY, required=False)
+    last_day = forms.DateField(label=_("To, that day included"), widget=DAY, required=False)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

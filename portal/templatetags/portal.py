@@ -312,6 +312,8 @@ def money_tabs() -> list[tuple[str, str]]:
     return [
         ("ops-money", gettext("What is owed")),
         ("ops-payments", gettext("Payments")),
+        ("ops-debits", gettext("Direct debits")),
+        ("ops-reminders", gettext("Reminders")),
         ("ops-disputes", gettext("Disputes")),
         ("ops-corrections", gettext("To correct")),
     ]

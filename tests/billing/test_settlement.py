@@ -213,7 +213,7 @@ def test_reminders_rise_by_age_and_leave_out_what_is_disputed():
     first = Reminder.objects.get(level=1)
     # 114.58 with 19 % VAT are in dispute.
     assert first.open_amount == D("279.15") - D("136.35")
-    assert first.text == f"Please pay 142.80 EUR of {invoice.number}, due 2030-01-15."
+    assert first.text == f"Please pay €142.80 of {invoice.number}, due 15 January 2030."
     for _ in range(2):
         tasks.send_reminder(reminder_id=first.pk)
     assert [letter.to for letter in mail.outbox] == [["joan@foerdebad.example"]]
