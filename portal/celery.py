@@ -22,6 +22,10 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.roll_up_dirty",
         "schedule": 30.0,
     },
+    "check due days": {
+        "task": "telemetry.tasks.check_due_days",
+        "schedule": 60.0,
+    },
     "import files left over": {
         "task": "telemetry.tasks.import_left_uploads",
         "schedule": 300.0,

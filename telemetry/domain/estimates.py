@@ -44,7 +44,7 @@ def like_days(slots: Sequence[Sequence[Decimal]]) -> list[Decimal | None]:
 
 
 def average_of_neighbours(
-    *, previous: tuple[Decimal, int], following: tuple[Decimal, int] | None, days: int
+    *, previous: tuple[Decimal, int], following: tuple[Decimal, int] | None, days: int | Decimal
 ) -> Decimal:
     """
     Return the kWh of a stretch of days from those before and after it, each as kWh and days

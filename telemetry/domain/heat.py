@@ -168,6 +168,8 @@ class Verdict(enum.StrEnum):
 
 # A register may differ from what volume and temperatures give by these shares.
 WARN_FROM, FAIL_FROM = 0.03, 0.05
+# Steps of the register that tell nothing.
+RESOLUTIONS = 2.0
 ENOUGH_SAMPLES = 0.9
 
 
@@ -186,22 +188,23 @@ class CrossCheck:
 
 
 def cross_check(
-    register_kwh: float, computed_kwh: float, *, covered: float, resolution_kwh: float
-) -> CrossCheck:
+    register_kwh: float, computed_kwh: float, *, covered: float, resolution_kwh: float,
+    warn_from: float = WARN_FROM, fail_from: float = FAIL_FROM, resolutions: float = RESOLUTIONS,
+) -> CrossCheck:  # fmt: skip
     """
     Judge a register by Σ k·V·ΔΘ over the same time. Too few samples give no verdict, and what
-    two steps of the register explain is no failure.
+    some steps of the register explain is no failure.
     """
     deviation = (register_kwh - computed_kwh) / computed_kwh if computed_kwh else None
     apart = abs(register_kwh - computed_kwh)
     if covered < ENOUGH_SAMPLES:
         verdict = Verdict.TOO_FEW
     elif deviation is None:
-        verdict = Verdict.OK if apart <= 2 * resolution_kwh else Verdict.FAIL
-    elif abs(deviation) > FAIL_FROM and apart > 2 * resolution_kwh:
+        verdict = Verdict.OK if apart <= resolutions * resolution_kwh else Verdict.FAIL
+    elif abs(deviation) > fail_from and apart > resolutions * resolution_kwh:
         verdict = Verdict.FAIL
     else:
-        verdict = Verdict.WARN if abs(deviation) > WARN_FROM else Verdict.OK
+        verdict = Verdict.WARN if abs(deviation) > warn_from else Verdict.OK
     return CrossCheck(register_kwh, computed_kwh, deviation, covered, verdict)
 
 

@@ -22,6 +22,8 @@ from telemetry.domain.registers import MARGIN
 HOUR = dt.timedelta(hours=1)
 TICK = dt.timedelta(microseconds=1)
 HIGH, MEDIUM, LOW = 1, 2, 3
+# What is usual is told by a day on either side; a day may have 25 hours.
+_NEIGHBOURS = dt.timedelta(hours=26)
 
 # Sources: domain reference §2. M and R values are ours; the others are cited there.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -42,9 +44,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "iqr": {"times": 3, "days": 28},
     "flat": {"hours": 6},
     "zero": {"it_share": 0.2, "hours": 2},
-    # A step is a gap from this many usual steps, and never below the hours.
-    "gap": {"steps": 2.5, "hours": 1, "auto": False},
-    "xcheck": {},
+    # A step is a gap from this many usual steps, and never below the hours. `auto`: what the
+    # ladder of estimates says counts at once; `backup`: key of a channel that meters the same.
+    "gap": {"steps": 2.5, "hours": 1, "auto": False, "backup": ""},
+    "xcheck": {"warn": 0.03, "fail": 0.05, "resolutions": 2},
+    # How much of a bill may rest on estimates before a person looks, and before it waits.
+    "share": {"review_percent": 2, "block_percent": 10},
 }  # fmt: skip
 
 Thresholds = Mapping[str, Mapping[str, Any] | None]
@@ -299,20 +304,42 @@ class _Register:
 
     def gaps(self) -> None:
         settings = self.on("gap")
-        if settings is None or len(self.rows) < 2:
+        if settings is None:
             return
-        steps = [b[0] - a[0] for a, b in zip(self.rows, self.rows[1:], strict=False)]
-        usual = HOUR * float(median(step / HOUR for step in steps))
-        longest = max(usual * float(settings["steps"]), HOUR * float(settings["hours"]))
-        for (start, opening), (end, closing) in zip(self.rows, self.rows[1:], strict=False):
+        for at in range(1, len(self.rows)):
+            (start, opening), (end, closing) = self.rows[at - 1], self.rows[at]
+            longest = max(
+                self._usual_step(at) * float(settings["steps"]), HOUR * float(settings["hours"])
+            )
             if end - start > longest and end not in self.broken:
                 self.breaches.append(Breach(
                     "gap", start, end, LOW,
                     f"No readings for {hours(end - start).normalize():f} hours; both ends are"
                     f" known, {(closing - opening).normalize():f} in between.",
                     "estimate", hours(end - start), hours(longest),
-                    automatic=bool(settings["auto"]) or end - start <= LINEAR_UP_TO,
+                    automatic=end - start <= LINEAR_UP_TO,
                 ))  # fmt: skip
+
+    def _usual_step(self, at: int) -> dt.timedelta:
+        """
+        Return the usual step of the day before and the day after a step, so that it does not
+        matter how much else is looked at.
+        """
+        step = self.rows[at][0] - self.rows[at - 1][0]
+        if step <= HOUR * float((self.on("gap") or {})["hours"]):
+            return step
+        steps = []
+        low = at - 1
+        while low > 0 and self.rows[at - 1][0] - self.rows[low - 1][0] <= _NEIGHBOURS:
+            steps.append(self.rows[low][0] - self.rows[low - 1][0])
+            low -= 1
+        high = at
+        while (
+            high < len(self.rows) - 1 and self.rows[high + 1][0] - self.rows[at][0] <= _NEIGHBOURS
+        ):
+            steps.append(self.rows[high + 1][0] - self.rows[high][0])
+            high += 1
+        return HOUR * float(median(step / HOUR for step in steps)) if steps else step
 
 
 def check_register(

@@ -42,17 +42,21 @@ def high_low(
     return Ratio(ratio, not low <= ratio <= high)
 
 
-def far_above(usage: Decimal, usual: Sequence[Decimal], *, times: Decimal) -> Ratio:
+def far_above(
+    usage: Decimal, usual: Sequence[Decimal], *, times: Decimal, least: Decimal = Decimal(0)
+) -> Ratio:
     """
     Say whether a figure lies above the median of the usual ones by more than some
-    interquartile ranges (CalTRACK 2.3.6). The `ratio` is how many.
+    interquartile ranges (CalTRACK 2.3.6), and by `least` at the least, since days that are all
+    alike have no range. The `ratio` is how many.
     """
     if len(usual) < 8:
         return Ratio(None, False)
     ordered = sorted(usual)
     spread = _quantile(ordered, 3) - _quantile(ordered, 1)
     above = usage - _quantile(ordered, 2)
-    return Ratio(above / spread if spread else None, above > times * spread)
+    fails = above > times * spread and above >= least
+    return Ratio(above / spread if spread else None, fails)
 
 
 def _quantile(ordered: Sequence[Decimal], quarter: int) -> Decimal:

@@ -42,7 +42,15 @@ from telemetry.models.metering import (
     MeteringPoint,
     MeterRegister,
 )
-from telemetry.models.quality import Decision, Finding, QualityFlag, Rule, RuleSetting, VeeValue
+from telemetry.models.quality import (
+    Decision,
+    DueDays,
+    Finding,
+    QualityFlag,
+    Rule,
+    RuleSetting,
+    VeeValue,
+)
 from telemetry.models.readings import IngestBatch, Reading, RejectedReading
 from telemetry.models.rollups import DirtyRange, Rollup
 from telemetry.models.rules import CalibrationRule, LossPolicy
@@ -66,6 +74,7 @@ __all__ = [
     "Decision",
     "DeclaredFigure",
     "DirtyRange",
+    "DueDays",
     "EmissionFactor",
     "EscalationContact",
     "Finding",

@@ -3,7 +3,7 @@ What was found in the readings, what was decided about it, and the values that c
 """
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.fields import DateRangeField, DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
@@ -49,6 +49,8 @@ class Rule(models.TextChoices):
     ZERO = "zero", "No heat while servers run"
     GAP = "gap", "Readings missing"
     XCHECK = "xcheck", "Flow and temperatures disagree with the register"
+    # No check of readings: what a bill may rest on.
+    SHARE = "share", "Estimated share of a bill"
 
 
 class RuleSettingQuerySet(ScopedQuerySet["RuleSetting"]):
@@ -68,6 +70,10 @@ class RuleSetting(models.Model):
     enabled = models.BooleanField(default=True)
     thresholds = models.JSONField(default=dict)
     valid = DateTimeRangeField()
+    reason = models.CharField(max_length=300, blank=True)
+    set_at = models.DateTimeField()
+    # None: the system itself.
+    set_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
 
     objects = RuleSettingQuerySet.as_manager()
 
@@ -140,6 +146,8 @@ class Finding(models.Model):
     decided_at = models.DateTimeField(null=True, blank=True)
     # None with `decided_at` set: the rule itself, where its setting says so.
     decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
+    # Why it was decided so.
+    note = models.CharField(max_length=300, blank=True)
 
     objects = FindingQuerySet.as_manager()
 
@@ -182,14 +190,15 @@ class Decision(models.Model):
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="decisions")
     finding = models.ForeignKey(
-        Finding, on_delete=models.SET_NULL, null=True, blank=True, related_name="decisions"
+        Finding, on_delete=models.PROTECT, null=True, blank=True, related_name="decisions"
     )
     span = DateTimeRangeField()
     source = models.CharField(max_length=10, choices=Source.choices)
     state = models.CharField(max_length=10, choices=State.choices)
     reason = models.CharField(max_length=300, blank=True)
     method = models.CharField(max_length=40, blank=True)
-    # Of an edit that waits: [[instant, value or null], ...]; in force they are `VeeValue` rows.
+    # What a person wants to count: [[instant, value or null, flag], ...] in native units. In force
+    # they are `VeeValue` rows, where no later decision covers them.
     wanted = models.JSONField(default=list)
     at = models.DateTimeField()
     # None: a rule.
@@ -220,12 +229,24 @@ class Decision(models.Model):
                 | (Q(proposed_by__isnull=False, approved_by__isnull=False) & ~Q(reason="")),
             ),
             models.CheckConstraint(
-                name="an_accepted_proposal_has_a_person",
-                condition=~Q(source="accepted") | Q(approved_by__isnull=False),
+                name="an_accepted_proposal_has_a_person_and_a_finding",
+                condition=~Q(source="accepted")
+                | Q(approved_by__isnull=False, finding__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="an_undoing_names_what_it_takes_back",
+                condition=Q(source="undo", undoes__isnull=False)
+                | (~Q(source="undo") & Q(undoes__isnull=True)),
+            ),
+            models.UniqueConstraint(
+                fields=["undoes"],
+                name="undone_once_at_a_time",
+                condition=Q(state__in=["proposed", "in_force"]),
             ),
         ]
         indexes = [
-            models.Index(fields=["at"], name="waiting_decisions", condition=Q(state="proposed"))
+            models.Index(fields=["at"], name="waiting_decisions", condition=Q(state="proposed")),
+            models.Index(fields=["channel", "state"], name="decisions_of_a_channel"),
         ]
 
     def __str__(self) -> str:
@@ -276,3 +297,23 @@ class VeeValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel_id} {self.at} {self.flag}"
+
+
+class DueDays(models.Model):
+    """
+    Local days of a channel whose whole-day rules have not been looked at since what they rest on
+    changed.
+    """
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="due_days")
+    days = DateRangeField()
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="due_days_last", condition=Q(days__isempty=False)),
+        ]
+        indexes = [models.Index(fields=["marked_at"], name="due_days_oldest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id} {self.days}"

@@ -72,8 +72,10 @@ from telemetry.operations.metering import (
     install_meter,
     set_radio_key,
 )
+from telemetry.operations.quality_days import check_days, mark_due
 from telemetry.operations.regulatory import NotAsked, declare_figures
 from telemetry.operations.rollups import roll_up_channel
+from telemetry.operations.rule_settings import SetLater, end_rule_setting, set_rule
 from telemetry.operations.statements import (
     AlreadyEnded,
     NotIssuable,
@@ -113,6 +115,7 @@ __all__ = [
     "NotIssuable",
     "NotOfThisSite",
     "RuleRow",
+    "SetLater",
     "Subject",
     "TermUnknown",
     "add_alarm_rule",
@@ -130,6 +133,7 @@ __all__ = [
     "cancel_lot",
     "cancel_maintenance",
     "change_alarm_rule",
+    "check_days",
     "claim",
     "copy_upload",
     "create_gateway",
@@ -144,6 +148,7 @@ __all__ = [
     "end_claim",
     "end_contact",
     "end_probe",
+    "end_rule_setting",
     "end_share",
     "end_silence",
     "exchange_meter",
@@ -161,6 +166,7 @@ __all__ = [
     "load_emission_factors",
     "load_kpi_rules",
     "look_again",
+    "mark_due",
     "name_channel",
     "note_alarm",
     "note_letter",
@@ -179,6 +185,7 @@ __all__ = [
     "set_counterfactual",
     "set_maintenance_policy",
     "set_radio_key",
+    "set_rule",
     "share_statement",
     "silence_site",
     "statement_to_mail",

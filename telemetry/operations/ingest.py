@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from telemetry import formats, queries
 from telemetry.domain.conversion import UnlikeUnits, conversion
 from telemetry.models import Gateway, IngestBatch, RejectedReading
+from telemetry.operations.quality_ingest import note_clocks, note_conflicts
 from telemetry.operations.staging import Staging, keep_refused
 
 Reason = RejectedReading.Reason
@@ -74,6 +75,10 @@ def ingest(
     accepted, conflicting = _take_over(batch_id=batch.pk, staging=staging)
     if accepted < staging.staged:
         _keep_conflicts(batch_id=batch.pk)
+        if conflicting:
+            note_conflicts(batch_id=batch.pk, at=received_at)
+    if staging.is_ahead:
+        note_clocks(batch_id=batch.pk, at=received_at)
     if accepted:
         _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staging.staged)
     if gateway_id is not None:
@@ -144,6 +149,8 @@ def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None
     with connection.cursor() as cursor:
         cursor.execute(_RESOLVE, [batch.pk])
         cursor.execute(_NOW_IN_CONFLICT)
+    if conflicting:
+        note_conflicts(batch_id=batch.pk, at=received_at)
     if accepted:
         _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staging.staged)
     return _close(

@@ -12,11 +12,19 @@ from typing import Any
 
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Q
 
 from telemetry.domain import vee
-from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
-from telemetry.models import Channel, Decision, Finding, Installation, RuleSetting, VeeValue
+from telemetry.models import Channel, Decision, Finding, VeeValue
+from telemetry.operations.settling import around, drop_obsolete
+from telemetry.queries import rule_settings as settings
+from telemetry.queries.dials import (
+    KW_PER_UNIT,
+    dials,
+    power_channel,
+    rated,
+    register_channel,
+    rows_around,
+)
 
 Span = tuple[dt.datetime, dt.datetime]
 
@@ -24,7 +32,6 @@ Span = tuple[dt.datetime, dt.datetime]
 CONTEXT = dt.timedelta(days=2)
 # What the checks of readings find; other rules have checks of their own.
 READING_RULES = ("lost", "dip", "reset", "rise", "stale", "limit", "flat", "gap")
-KW_PER_UNIT = {"kW": Decimal(1), "W": Decimal("0.001")}
 _TEMPERATURES = frozenset({Channel.Quantity.SUPPLY, Channel.Quantity.RETURN})
 
 
@@ -35,28 +42,13 @@ def check_ranges(*, channel: Channel, spans: Sequence[Span], at: dt.datetime) ->
     """
     if channel.kind == Channel.Kind.HEARTBEAT or not spans:
         return list(spans)
-    rules = thresholds_of(channel, spans[0][0])
+    whole = (spans[0][0] - CONTEXT, spans[-1][1] + CONTEXT)
+    regimes = settings.regimes(channel=channel, lower=whole[0], upper=whole[1])
     found = list(spans)
     for lower, upper in spans:
-        if _worth_a_look(channel, lower, upper, rules):
-            found += _check(channel, (lower, upper), rules, at)
+        if any(_worth_a_look(channel, lower, upper, regime.rules) for regime in regimes):
+            found += _check(channel, (lower, upper), regimes, at)
     return _merged(found)
-
-
-def thresholds_of(channel: Channel, when: dt.datetime) -> dict[str, dict[str, Any] | None]:
-    """
-    Return the thresholds that hold for a channel at an instant, by rule; None: switched off.
-    """
-    settings = RuleSetting.objects.filter(site_id=channel.site_id, valid__contains=when).filter(
-        Q(channel=channel) | Q(point_id=channel.point_id) | Q(channel=None, point=None)
-    )
-    # The nearest setting wins, so it comes last.
-    nearest = sorted(settings, key=lambda s: (s.channel_id is not None, s.point_id is not None))
-    rules: dict[str, dict[str, Any] | None] = dict(vee.DEFAULTS)
-    for setting in nearest:
-        merged = {**vee.DEFAULTS[setting.rule], **setting.thresholds}
-        rules[setting.rule] = merged if setting.enabled else None
-    return rules
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
@@ -113,18 +105,18 @@ def _worth_a_look(channel: Channel, lower: dt.datetime, upper: dt.datetime, rule
         "flat": 3600 * float((rules["flat"] or {"hours": 1e6})["hours"]),
     }  # fmt: skip
     if channel.kind == Channel.Kind.REGISTER:
-        most = [dial.most_an_hour / 3600 for _, dial in _dials(channel, lower, upper)]
+        most = [dial.most_an_hour / 3600 for _, dial in dials(channel, lower, upper)]
         parameters["most"] = float(min(most, default=Decimal(0)))
         # A register that stands still matters where the power tells whether it may.
-        parameters["flat"] = 1800 if _power_channel(channel) else 1e9
+        parameters["flat"] = 1800 if power_channel(channel) else 1e9
         gate = _REGISTER_GATE
     else:
         limit = rules["limit"] or {"low": -1e12, "high": 1e12, "factor": 1e12}
         temperature = channel.quantity in _TEMPERATURES
-        rated = _rated(channel, lower)
-        parameters["zeros"] = _register_channel(channel) is not None
+        can = rated(channel, lower)
+        parameters["zeros"] = register_channel(channel) is not None
         parameters["low"] = float(limit["low"]) if temperature else -1e15
-        high = limit["high"] if temperature else float(rated or 10**15) * float(limit["factor"])
+        high = limit["high"] if temperature else float(can or 10**15) * float(limit["factor"])
         parameters["high"] = float(high)
         parameters["late"] = 1.5 * channel.interval_s if channel.interval_s else 1e12
         gate = _VALUE_GATE
@@ -135,84 +127,30 @@ def _worth_a_look(channel: Channel, lower: dt.datetime, upper: dt.datetime, rule
 
 # --- The readings of a window ----------------------------------------------------------------
 
-_ROWS = """
-SELECT at, value FROM telemetry_reading
-WHERE channel_id = %(channel)s
-  AND at >= coalesce((SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
-    AND at <= %(lower)s ORDER BY at DESC LIMIT 1), %(lower)s)
-  AND at <= coalesce((SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
-    AND at >= %(upper)s ORDER BY at LIMIT 1), %(upper)s)
-ORDER BY at
-"""
 
-
-def rows_around(channel_id: int, lower: dt.datetime, upper: dt.datetime) -> list[vee.Reading]:
+def _breaches(
+    channel: Channel, window: Span, regimes: Sequence[settings.Regime]
+) -> list[vee.Breach]:
     """
-    Return the readings of a stretch, and the nearest on either side.
+    Return what is wrong in a window, each judged by the thresholds in force at its start.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_ROWS, {"channel": channel_id, "lower": lower, "upper": upper})
-        return [(at, value) for at, value in cursor.fetchall()]
+    last = dt.datetime.max.replace(tzinfo=dt.UTC)
+    first = dt.datetime.min.replace(tzinfo=dt.UTC)
+    starts = [first, *(regime.start for regime in regimes[1:]), last]
+    return [
+        breach
+        for regime, start, end in zip(regimes, starts, starts[1:], strict=False)
+        if start <= window[1]
+        for breach in _breaches_under(channel, window, regime.rules)
+        if start <= breach.start < end
+    ]
 
 
-def _dials(
-    channel: Channel, lower: dt.datetime, upper: dt.datetime
-) -> list[tuple[Installation, vee.Dial]]:
-    base = BASE_UNITS[REGISTER_BASE[channel.quantity]]
-    found = []
-    there = Installation.objects.filter(
-        point_id=channel.point_id, valid__overlap=DateTimeTZRange(lower, upper, "[]")
-    )
-    for installation in there.select_related("meter").prefetch_related("meter__registers"):
-        meter: Any = installation.meter
-        is_main = channel.quantity == (
-            "volume" if meter.kind in ("water", "gas") else "energy"
-        )  # fmt: skip
-        register = meter if is_main else next(
-            (r for r in meter.registers.all() if r.quantity == channel.quantity), None
-        )  # fmt: skip
-        if register is None:
-            continue
-        size = base[register.unit]
-        unit = Decimal(size.numerator) / Decimal(size.denominator) * register.multiplier
-        most = meter.max_power_kw if is_main else register.max_an_hour
-        found.append((installation, vee.Dial(register.register_modulus, most / unit, unit)))
-    return found
-
-
-def _rated(channel: Channel, when: dt.datetime) -> Decimal | None:
-    """
-    Return the most the point can draw or deliver, in the unit of its power channel; None where
-    no meter says so or the channel is not power.
-    """
-    if channel.quantity != Channel.Quantity.POWER:
-        return None
-    there = Installation.objects.filter(
-        point_id=channel.point_id, valid__overlap=DateTimeTZRange(when, when, "[]")
-    )
-    most = there.values_list("meter__max_power_kw", flat=True).first()
-    return None if most is None else most / KW_PER_UNIT[channel.unit]
-
-
-def _power_channel(channel: Channel) -> Channel | None:
-    if channel.quantity != Channel.Quantity.ENERGY:
-        return None
-    return Channel.objects.filter(
-        point_id=channel.point_id, quantity=Channel.Quantity.POWER, unit__in=KW_PER_UNIT
-    ).first()
-
-
-def _register_channel(channel: Channel) -> Channel | None:
-    return Channel.objects.filter(
-        point_id=channel.point_id, quantity=Channel.Quantity.ENERGY, kind=Channel.Kind.REGISTER
-    ).first()
-
-
-def _breaches(channel: Channel, window: Span, rules: Any) -> list[vee.Breach]:
+def _breaches_under(channel: Channel, window: Span, rules: Any) -> list[vee.Breach]:
     rows = rows_around(channel.pk, *window)
     if channel.kind == Channel.Kind.REGISTER:
         return _register_breaches(channel, rows, window, rules)
-    register = _register_channel(channel)
+    register = register_channel(channel)
     zeros: set[dt.datetime] = set()
     if register is not None:
         zeros = {at for at, value in rows_around(register.pk, *window) if value == 0}
@@ -221,7 +159,7 @@ def _breaches(channel: Channel, window: Span, rules: Any) -> list[vee.Breach]:
             zeros = set()
     breaches = vee.check_values(
         rows, is_temperature=channel.quantity in _TEMPERATURES,
-        rated=_rated(channel, window[0]), zeros=zeros, rules=_limits_fit(channel, rules),
+        rated=rated(channel, window[0]), zeros=zeros, rules=_limits_fit(channel, rules),
     )  # fmt: skip
     if channel.kind == Channel.Kind.INTERVAL and rules["gap"] is not None:
         breaches += vee.interval_gaps(rows, dt.timedelta(seconds=channel.interval_s or 0))
@@ -239,12 +177,12 @@ def _register_breaches(
     channel: Channel, rows: list[vee.Reading], window: Span, rules: Any
 ) -> list[vee.Breach]:
     power: Mapping[dt.datetime, Decimal] = {}
-    source = _power_channel(channel)
+    source = power_channel(channel)
     if source is not None:
         scale = KW_PER_UNIT[source.unit]
         power = {at: value * scale for at, value in rows_around(source.pk, *window)}
     breaches: list[vee.Breach] = []
-    for installation, dial in _dials(channel, *window):
+    for installation, dial in dials(channel, *window):
         valid = installation.valid
         own = [
             row for row in rows
@@ -258,7 +196,9 @@ def _register_breaches(
 # --- Noting what was found -------------------------------------------------------------------
 
 
-def _check(channel: Channel, dirty: Span, rules: Any, at: dt.datetime) -> list[Span]:
+def _check(
+    channel: Channel, dirty: Span, regimes: Sequence[settings.Regime], at: dt.datetime
+) -> list[Span]:
     """
     Check a dirty range with its surroundings; return what changed in the effective series.
     """
@@ -268,22 +208,33 @@ def _check(channel: Channel, dirty: Span, rules: Any, at: dt.datetime) -> list[S
         .filter(channel=channel, rule__in=READING_RULES, span__overlap=DateTimeTZRange(*window))
         .exclude(state=Finding.State.GONE)
     )
-    breaches = _breaches(channel, window, rules)
+    breaches = _breaches(channel, window, regimes)
     area = _area(dirty, breaches, known)
     breaches = [b for b in breaches if b.start < area[1] and b.end > area[0]]
     wanted: dict[dt.datetime, tuple[vee.Replacement, Finding]] = {}
     seen: set[int] = set()
     for breach in breaches:
-        finding = _note(channel, breach, known, at)
+        finding = note(channel, breach, _same(breach, known), at)
         seen.add(finding.pk)
         if finding.state != Finding.State.DISMISSED:
             wanted.update({value.at: (value, finding) for value in breach.values})
-    for finding in known:
-        inside = finding.span.lower < area[1] and finding.span.upper > area[0]
-        if inside and finding.pk not in seen:
-            finding.state, finding.decided_at, finding.decided_by = Finding.State.GONE, at, None
-            finding.save()
-    return _apply(channel, area, wanted, at)
+    gone = [
+        finding for finding in known
+        if finding.span.lower < area[1] and finding.span.upper > area[0]
+        and finding.pk not in seen
+    ]  # fmt: skip
+    let_go(gone, at)
+    changed = drop_obsolete(channel=channel, findings=[f.pk for f in gone], at=at)
+    return changed + _apply(channel, area, wanted, at)
+
+
+def let_go(findings: Iterable[Finding], at: dt.datetime) -> None:
+    """
+    Close findings whose rule is no longer broken.
+    """
+    for finding in findings:
+        finding.state, finding.decided_at, finding.decided_by = Finding.State.GONE, at, None
+        finding.save(update_fields=["state", "decided_at", "decided_by"])
 
 
 def _area(dirty: Span, breaches: Sequence[vee.Breach], known: Sequence[Finding]) -> Span:
@@ -299,24 +250,26 @@ def _area(dirty: Span, breaches: Sequence[vee.Breach], known: Sequence[Finding])
     return lower, upper
 
 
-def _note(
-    channel: Channel, breach: vee.Breach, known: Sequence[Finding], at: dt.datetime
-) -> Finding:
-    same = next(
-        (
-            f for f in known
-            if f.rule == breach.rule and f.span.lower < breach.end and f.span.upper > breach.start
-        ),
-        None,
-    )  # fmt: skip
+def _same(breach: vee.Breach, known: Sequence[Finding]) -> Finding | None:
+    return next((f for f in known if f.rule == breach.rule and _is_same(f, breach)), None)
+
+
+def note(channel: Channel, breach: vee.Breach, same: Finding | None, at: dt.datetime) -> Finding:
+    """
+    Bring the finding that is the same breach, if there is one, up to what was found now, else
+    make it.
+    """
     if same is not None:
         # A stretch longer than the window looks shorter than it is.
         lower, upper = same.span.lower, same.span.upper
-        grown = DateTimeTZRange(min(lower, breach.start), max(upper, breach.end))
-        if grown != same.span or same.detail != breach.detail[:300]:
-            same.span, same.measured, same.limit = grown, _figure(breach.measured), _figure(breach.limit)  # noqa: E501 # fmt: skip
-            same.detail = breach.detail[:300]
-            same.save()
+        grown = DateTimeTZRange(breach.start, breach.end)
+        if breach.rule in READING_RULES:
+            grown = DateTimeTZRange(min(lower, breach.start), max(upper, breach.end))
+        told = (grown, breach.severity, breach.detail[:300])
+        if told != (same.span, same.severity, same.detail):
+            same.span, same.severity, same.detail = told
+            same.measured, same.limit = _figure(breach.measured), _figure(breach.limit)
+            same.save(update_fields=["span", "severity", "detail", "measured", "limit"])
         return same
     state = Finding.State.ACCEPTED if breach.automatic else Finding.State.OPEN
     return Finding.objects.create(
@@ -325,6 +278,14 @@ def _note(
         detail=breach.detail[:300], proposal=breach.proposal, state=state, found_at=at,
         decided_at=at if breach.automatic else None,
     )  # fmt: skip
+
+
+def _is_same(finding: Finding, breach: vee.Breach) -> bool:
+    # The ends of a gap are readings; where another came in between it is another gap, and what was
+    # proposed for the old one no longer holds.
+    if breach.rule == "gap":
+        return (finding.span.lower, finding.span.upper) == (breach.start, breach.end)
+    return bool(finding.span.lower < breach.end and finding.span.upper > breach.start)
 
 
 def _figure(value: Decimal | None) -> Decimal | None:
@@ -343,28 +304,36 @@ def _apply(
     there = VeeValue.objects.filter(
         channel=channel, superseded_at__isnull=True, at__gte=lower, at__lt=upper
     )
-    in_force = {value.at: value for value in there.select_related("decision")}
-    by_people = {i for i, v in in_force.items() if v.decision.source != Decision.Source.RULE}
+    in_force = {value.at: value for value in there.select_related("decision__finding")}
     ended = []
-    kept = set(by_people)
+    kept = set()
     for instant, value in in_force.items():
         new = wanted.get(instant)
-        if instant in by_people:
-            continue
-        if new and (new[0].value, new[0].flag.value) == (value.value, value.flag):
+        finding = value.decision.finding
+        if value.decision.wanted:
+            # Decided for itself: by a person, or as an estimate.
+            kept.add(instant)
+        elif finding is not None and finding.rule not in READING_RULES:
+            # The mark of a rule about whole days gives way to what its reading says.
+            if new:
+                ended.append(value)
+        elif new and (new[0].value, new[0].flag.value) == (value.value, value.flag):
             kept.add(instant)
         else:
-            ended.append(value.pk)
-    VeeValue.objects.filter(pk__in=ended).update(superseded_at=at)
+            ended.append(value)
+    VeeValue.objects.filter(pk__in=[value.pk for value in ended]).update(superseded_at=at)
     fresh = {instant: pair for instant, pair in wanted.items() if instant not in kept}
-    _record(channel, fresh, at)
-    changed = [v.at for v in in_force.values() if v.pk in set(ended)] + list(fresh)
+    record_values(channel, fresh, at)
+    changed = [value.at for value in ended] + list(fresh)
     return [around(channel.pk, min(changed), max(changed))] if changed else []
 
 
-def _record(
+def record_values(
     channel: Channel, fresh: Mapping[dt.datetime, tuple[vee.Replacement, Finding]], at: dt.datetime
 ) -> None:
+    """
+    Record what rules say, one decision a finding.
+    """
     decisions: dict[int, Decision] = {}
     for value, finding in fresh.values():
         if finding.pk not in decisions:
@@ -379,23 +348,3 @@ def _record(
         )
         for value, finding in fresh.values()
     )  # fmt: skip
-
-
-_AROUND = """
-SELECT
-  coalesce((SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at < %(first)s
-    ORDER BY at DESC LIMIT 1), %(first)s),
-  coalesce((SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at > %(last)s
-    ORDER BY at LIMIT 1), %(last)s) + interval '1 microsecond'
-"""
-
-
-def around(channel_id: int, first: dt.datetime, last: dt.datetime) -> Span:
-    """
-    Return what a change of the effective series from `first` to `last` makes dirty: from the
-    value before it to the one after it.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_AROUND, {"channel": channel_id, "first": first, "last": last})
-        lower, upper = cursor.fetchone()
-    return lower, upper

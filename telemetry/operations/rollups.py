@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
-from telemetry.operations import quality
+from telemetry.operations import quality, quality_days
 from telemetry.operations import rollup_sql as sql
 
 # kW or W to kW: interval means are sent in one of these.
@@ -35,8 +35,10 @@ def roll_up_channel(*, channel_id: int, at: dt.datetime) -> int:
         if not spans:
             return 0
         channel = Channel.objects.select_related("site").get(pk=channel_id)
-        for lower, upper in quality.check_ranges(channel=channel, spans=spans, at=at):
+        changed = quality.check_ranges(channel=channel, spans=spans, at=at)
+        for lower, upper in changed:
             _roll_up_span(channel=channel, lower=lower, upper=upper, at=at)
+        quality_days.mark_due_days(channel=channel, spans=changed, at=at)
     return len(spans)
 
 

@@ -65,6 +65,8 @@ class Judge:
     channels: dict[str | None, str]
     latest: dt.datetime
     months: set[tuple[int, int]] = field(default_factory=set)
+    # The latest instant that was met, stored or refused.
+    newest: dt.datetime = _EARLIEST
     # Many channels are read at the same instant, so each text is read once.
     _stamps: dict[Callable[[str], dt.datetime | None], dict[str | None, str | None]] = field(
         default_factory=dict
@@ -123,7 +125,10 @@ class Judge:
         return [*map(known.get, columns.ats)]
 
     def _stamp(self, instant: dt.datetime | None) -> str | None:
-        if instant is None or not _EARLIEST <= instant <= self.latest:
+        if instant is None or instant < _EARLIEST:
+            return None
+        self.newest = max(self.newest, instant)
+        if instant > self.latest:
             return None
         self.months.add((instant.year, instant.month))
         return str((instant - _EARLIEST) // _MICROSECOND)
@@ -165,6 +170,8 @@ class Staging:
     missing: int = 0
     skipped: int = 0
     months: set[tuple[int, int]] = field(default_factory=set)
+    # Some row has a time that had not come when it was received.
+    is_ahead: bool = False
 
     def fill(
         self, batches: Iterable[formats.Columns], *, refused: IO[bytes] | None, batch_id: int
@@ -189,6 +196,7 @@ class Staging:
                     self.skipped += columns.skipped
                     if refused is not None:
                         refused.writelines(_kept(batch_id, row) for row in judged.refused)
+        self.is_ahead = judge.newest > self.received_at
 
 
 def keep_refused(refused: IO[bytes]) -> None:

@@ -129,9 +129,11 @@ from telemetry.queries.regulatory import (
 from telemetry.queries.rollups import (
     ReadingMissing,
     channels_to_roll_up,
+    channels_with_due_days,
     energy_over,
     rollups_between,
 )
+from telemetry.queries.rule_settings import thresholds_of, validation_settings
 from telemetry.queries.series import (
     LastValue,
     MonthEnergy,
@@ -236,6 +238,7 @@ __all__ = [
     "channels",
     "channels_by_name",
     "channels_to_roll_up",
+    "channels_with_due_days",
     "claims",
     "counterfactuals",
     "customer_years",
@@ -319,12 +322,14 @@ __all__ = [
     "statements_touched",
     "status_list",
     "tenant_footprint",
+    "thresholds_of",
     "units_of_channels",
     "unknown_names",
     "upload_sample",
     "uploads",
     "uploads_left_queued",
     "uptime_days",
+    "validation_settings",
     "verified_until",
     "waste_heat",
     "working_point",

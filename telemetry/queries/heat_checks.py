@@ -24,8 +24,10 @@ from sites.models import Site
 from telemetry.domain import heat
 from telemetry.domain.heat import CrossCheck, FlowSensor
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE, to_base
+from telemetry.domain.vee import DEFAULTS
 from telemetry.models import Channel, Installation, MeteringPoint, Reading, Rollup
 from telemetry.queries.jointly import EnergyChannel, energy_channels, facility_inputs
+from telemetry.queries.rule_settings import Regime, regime_at, regimes
 
 # Between two readings further apart nothing is said about temperatures.
 LONGEST_STEP = pd.Timedelta(hours=2)
@@ -74,21 +76,29 @@ def heat_checks(*, viewer: Viewer, point_id: int, first: dt.date, end: dt.date) 
     found = point.first()
     if found is None:
         return []
+    return day_checks(point=found, first=first, end=end)
+
+
+def day_checks(*, point: MeteringPoint, first: dt.date, end: dt.date) -> list[DayCheck]:
+    """
+    Return the checks of a point's days, whoever asks, by the thresholds that held then.
+    """
     days = [first + dt.timedelta(days=n) for n in range((end - first).days)]
-    channels = {c.quantity: c for c in Channel.objects.filter(point=found)}
+    channels = {c.quantity: c for c in Channel.objects.filter(point=point)}
     if not _can_tell(set(channels)):
         return [DayCheck(day, None, NoCheck.CHANNELS) for day in days]
-    zone = found.site.timezone
+    zone = point.site.timezone
     period = local_days(first, end, zone)
     frame = _frame(channels, period)
     stays = list(
         Installation.objects.filter(
-            point=found, valid__overlap=DateTimeTZRange(period.start, period.end)
+            point=point, valid__overlap=DateTimeTZRange(period.start, period.end)
         )
         .select_related("meter")
         .prefetch_related("meter__registers")
     )
-    return [_day(day, zone, stays, frame, channels) for day in days]
+    held = regimes(channel=channels["energy"], lower=period.start, upper=period.end)
+    return [_day(day, zone, stays, frame, channels, held) for day in days]
 
 
 def _can_tell(quantities: set[str]) -> bool:
@@ -123,6 +133,7 @@ def _day(
     stays: list[Installation],
     frame: pd.DataFrame,
     channels: dict[str, Channel],
+    held: list[Regime],
 ) -> DayCheck:
     period = local_days(day, day + dt.timedelta(days=1), zone)
     # A day on which meters were exchanged is that of neither.
@@ -146,6 +157,7 @@ def _day(
     if steps.empty:
         return DayCheck(day, None, NoCheck.SILENT)
     computed = _computed(steps, FlowSensor(meter.flow_sensor))
+    limits = regime_at(held, period.start)["xcheck"] or DEFAULTS["xcheck"]
     return DayCheck(
         day,
         heat.cross_check(
@@ -153,6 +165,9 @@ def _day(
             computed,
             covered=float(steps["seconds"].sum()) / (period.hours * 3600),
             resolution_kwh=float(meter.resolution) * sizes["energy"],
+            warn_from=limits["warn"],
+            fail_from=limits["fail"],
+            resolutions=limits["resolutions"],
         ),
     )
 

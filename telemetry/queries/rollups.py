@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Min, QuerySet
 
 from sites.access import Viewer
 from sites.domain import Period
-from telemetry.models import DirtyRange, Rollup
+from telemetry.models import DirtyRange, DueDays, Rollup
 
 
 class ReadingMissing(Exception):
@@ -70,8 +71,21 @@ def channels_to_roll_up(*, limit: int) -> list[int]:
     """
     Return the channels with dirty ranges, those that wait longest first.
     """
+    return _longest_waiting(DirtyRange.objects.all(), limit)
+
+
+def channels_with_due_days(*, limit: int) -> list[int]:
+    """
+    Return the channels whose day rules are due and that have nothing left to roll up, those that
+    wait longest first.
+    """
+    dirty = DirtyRange.objects.values("channel_id")
+    return _longest_waiting(DueDays.objects.exclude(channel_id__in=dirty), limit)
+
+
+def _longest_waiting(rows: QuerySet[Any], limit: int) -> list[int]:
     return list(
-        DirtyRange.objects.values("channel_id")
+        rows.values("channel_id")
         .annotate(since=Min("marked_at"))
         .order_by("since")
         .values_list("channel_id", flat=True)[:limit]

@@ -44,6 +44,17 @@ def roll_up_channel(*, channel_id: int, **kwargs: Any) -> None:
 
 
 @shared_task
+def check_due_days(**kwargs: Any) -> None:
+    """
+    Look at the days whose rules are due, channel by channel; looks at state, so a second delivery
+    finds nothing to do.
+    """
+    for channel_id in queries.channels_with_due_days(limit=_AT_ONCE):
+        days = operations.check_days(channel_id=channel_id, at=timezone.now())
+        logger.info("days checked", channel_id=channel_id, days=days)
+
+
+@shared_task
 def create_partitions_ahead(**kwargs: Any) -> None:
     """
     Make the partitions of this month and the next two, so that ingest finds them there.

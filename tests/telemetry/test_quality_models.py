@@ -48,24 +48,24 @@ def test_values_in_force_lie_over_the_readings():
     ingest_csv(site=channel.site, body=csv_of(rows))
 
     _value(channel, T0, None, Flag.SUSPECT)
-    _value(channel, T0 + HOUR, 111, Flag.EDITED)
+    _value(channel, T0 + HOUR, 111, Flag.SCALED)
     _value(channel, T0 + 3 * HOUR, 105, Flag.ESTIMATED)
 
-    assert _effective(channel) == [(1, 111, "edited"), (2, 102, "actual"), (3, 105, "estimated")]
+    assert _effective(channel) == [(1, 111, "scaled"), (2, 102, "actual"), (3, 105, "estimated")]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_value_is_superseded_once_and_never_edited():
-    value = _value(make_heat_channel(), T0, 5, Flag.EDITED)
+    value = _value(make_heat_channel(), T0, 5, Flag.ESTIMATED)
 
     with pytest.raises(Error, match="superseded, never edited"):
         VeeValue.objects.filter(pk=value.pk).update(value=6)
     with pytest.raises(IntegrityError, match="one_vee_value_in_force"), transaction.atomic():
-        _value(value.channel, T0, 7, Flag.EDITED)
+        _value(value.channel, T0, 7, Flag.ESTIMATED)
     VeeValue.objects.filter(pk=value.pk).update(superseded_at=LATER)
-    _value(value.channel, T0, 7, Flag.EDITED)
+    _value(value.channel, T0, 7, Flag.ESTIMATED)
 
-    assert _effective(value.channel) == [(0, 7, "edited")]
+    assert _effective(value.channel) == [(0, 7, "estimated")]
 
 
 def test_the_worst_flag_wins_and_flags_have_names():
