@@ -80,6 +80,11 @@ urlpatterns = [
         name="channel-readings",
     ),
     path(
+        "api/v1/channels/<int:pk>/quarters",
+        telemetry_api.ChannelQuarters.as_view(),
+        name="channel-quarters",
+    ),
+    path(
         "api/v1/channels/<int:pk>/readings.csv",
         telemetry_api.ChannelReadingsCsv.as_view(),
         name="channel-readings-csv",

@@ -75,6 +75,7 @@ ACCESS = {
     # Only gateways' tokens count here; a signed-in person is nobody.
     "api/v1/readings": (401, 401, 401, 401, 401, 401),
     "api/v1/channels/": (200, 200, 200, 200, 200, 403),
+    "api/v1/channels/<int:pk>/quarters": (400, 404, 400, 404, 404, 403),
     "api/v1/channels/<int:pk>/readings": (200, 404, 200, 404, 404, 403),
     "api/v1/channels/<int:pk>/readings.csv": (200, 404, 200, 404, 404, 403),
     "api/v1/rollups/": (200, 200, 200, 200, 200, 403),

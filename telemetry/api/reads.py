@@ -5,6 +5,7 @@ Channels, their readings and their rollups, for the people and machines that may
 from __future__ import annotations
 
 import csv
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,9 +19,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sites.api import Pages, viewer_of
+from sites.domain import Period
 from telemetry import queries
 
 _GRAINS = ["hour", "day", "month"]
+_LONGEST = dt.timedelta(days=32)
 
 
 class ChannelFilter(serializers.Serializer[Any]):
@@ -81,7 +84,8 @@ class ReadingOutput(serializers.Serializer[Any]):
 
 class RollupOutput(serializers.Serializer[Any]):
     """
-    A channel over a local hour, day or month. Energy in kWh, null where nothing is known of it;
+    A channel over a local hour, day or month; the peak is the greatest mean power of a quarter
+    of an hour, kW. Energy in kWh, null where nothing is known of it;
     mean, minimum and maximum in the unit of the channel; coverage from 0 to 1.
     """
 
@@ -90,6 +94,8 @@ class RollupOutput(serializers.Serializer[Any]):
     end_at = serializers.DateTimeField()
     energy_kwh = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
     estimated_kwh = serializers.DecimalField(24, 9, normalize_output=True)
+    peak_kw = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
+    peak_at = serializers.DateTimeField(allow_null=True)
     mean = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
     minimum = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
     maximum = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
@@ -97,6 +103,32 @@ class RollupOutput(serializers.Serializer[Any]):
     coverage = serializers.DecimalField(7, 6, normalize_output=True)
     quality = serializers.CharField()
     version = serializers.IntegerField()
+
+
+class QuarterOutput(serializers.Serializer[Any]):
+    """
+    A channel over fifteen minutes. Energy in kWh, null where nothing is known of it; `kept` is
+    false where nothing was read inside the hour, and the quarter is a fourth of it.
+    """
+
+    start_at = serializers.DateTimeField()
+    energy_kwh = serializers.DecimalField(24, 11, allow_null=True, normalize_output=True)
+    estimated_kwh = serializers.DecimalField(24, 11, normalize_output=True)
+    mean = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
+    minimum = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
+    maximum = serializers.DecimalField(24, 9, allow_null=True, normalize_output=True)
+    coverage = serializers.DecimalField(7, 6, normalize_output=True)
+    quality = serializers.CharField()
+    kept = serializers.BooleanField()
+
+
+class QuarterRange(serializers.Serializer[Any]):
+    """
+    From an instant until just before another, at most 32 days.
+    """
+
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
 
 
 class ByTime(pagination.CursorPagination):
@@ -165,6 +197,30 @@ class ChannelReadingsCsv(APIView):
         response = StreamingHttpResponse(_csv(["at", "value"], cells), content_type="text/csv")
         response["Content-Disposition"] = f'attachment; filename="readings-{pk}.csv"'
         return response
+
+
+class ChannelQuarters(APIView):
+    """
+    The quarters of an hour of one channel, gaps included.
+    """
+
+    @extend_schema(parameters=[QuarterRange], responses=QuarterOutput(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """
+        Those that begin within the range. 404 for a channel that is not there or not the viewer's.
+        """
+        channel = get_object_or_404(queries.channels(viewer=viewer_of(request)), pk=pk)
+        wanted = _wanted(QuarterRange, request)
+        if wanted["end"] - wanted["start"] > _LONGEST:
+            raise exceptions.ValidationError({"end": ["Ask for at most 32 days at a time."]})
+        if wanted["start"].timestamp() % 900:
+            raise exceptions.ValidationError(
+                {"start": ["Quarters begin at 0, 15, 30 and 45 minutes past the hour."]}
+            )
+        rows = queries.quarter_hours(
+            channel_id=channel.pk, period=Period(wanted["start"], wanted["end"])
+        )
+        return Response(QuarterOutput(rows, many=True).data)
 
 
 class Rollups(generics.GenericAPIView[Any]):

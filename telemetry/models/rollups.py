@@ -39,15 +39,20 @@ class RollupQuerySet(ScopedQuerySet["Rollup"]):
 
 class Rollup(models.Model):
     """
-    One channel over one local hour, day or month.
+    One channel over a quarter of an hour, or a local hour, day or month. Quarters are kept where
+    something was read inside their hour; of other hours each is a fourth, see the database
+    function `telemetry_quarters`.
 
     `energy_kwh` is the sum of what is known of the bucket, None where nothing is; only a
     `coverage` of 1 makes it the whole. For registers of volume it holds m³, for E8 and E9 m³·°C.
     Mean, minimum and maximum are in the unit the channel
     sends. `opening` and `closing` are the register at the edges in the meter's native unit.
+    `peak_kw` is the greatest mean power of its whole quarters, and of hours that keep none, in kW;
+    for registers of volume in m³/h. `peak_at` is when the first of them began.
     """
 
     class Grain(models.TextChoices):
+        QUARTER = "quarter", "Quarter of an hour"
         HOUR = "hour", "Hour"
         DAY = "day", "Local day"
         MONTH = "month", "Local month"
@@ -63,13 +68,15 @@ class Rollup(models.Model):
 
     pk = models.CompositePrimaryKey("channel_id", "grain", "start_at")
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="rollups")
-    grain = models.CharField(max_length=5, choices=Grain.choices)
+    grain = models.CharField(max_length=7, choices=Grain.choices)
     start_at = models.DateTimeField()
     end_at = models.DateTimeField()
     opening = models.DecimalField(max_digits=24, decimal_places=9, null=True)
     closing = models.DecimalField(max_digits=24, decimal_places=9, null=True)
     energy_kwh = models.DecimalField(max_digits=24, decimal_places=9, null=True)
     estimated_kwh = models.DecimalField(max_digits=24, decimal_places=9, default=0)
+    peak_kw = models.DecimalField(max_digits=24, decimal_places=9, null=True)
+    peak_at = models.DateTimeField(null=True)
     mean = models.DecimalField(max_digits=24, decimal_places=9, null=True)
     minimum = models.DecimalField(max_digits=24, decimal_places=9, null=True)
     maximum = models.DecimalField(max_digits=24, decimal_places=9, null=True)
@@ -89,7 +96,12 @@ class Rollup(models.Model):
                 name="coverage_is_a_share", condition=Q(coverage__gte=0, coverage__lte=1)
             ),
         ]
-        indexes = [models.Index(fields=["grain", "start_at"], name="rollups_by_time")]
+        indexes = [
+            models.Index(
+                fields=["grain", "start_at"], name="rollups_by_time",
+                condition=~Q(grain="quarter"),
+            )
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.channel_id} {self.grain} {self.start_at}"

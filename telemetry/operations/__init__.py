@@ -73,6 +73,7 @@ from telemetry.operations.metering import (
     set_radio_key,
 )
 from telemetry.operations.quality_days import check_days, mark_due
+from telemetry.operations.rebuild import Difference, differences_from_raw, mark_for_rebuild
 from telemetry.operations.regulatory import NotAsked, declare_figures
 from telemetry.operations.rollups import roll_up_channel
 from telemetry.operations.rule_settings import SetLater, end_rule_setting, set_rule
@@ -105,6 +106,7 @@ __all__ = [
     "AlarmIsOver",
     "AlreadyEnded",
     "AlreadyOver",
+    "Difference",
     "FactorRow",
     "FactorsOverlap",
     "IngestResult",
@@ -138,6 +140,7 @@ __all__ = [
     "copy_upload",
     "create_gateway",
     "declare_figures",
+    "differences_from_raw",
     "draft_statement",
     "drop_old_results",
     "drop_old_uploads",
@@ -167,6 +170,7 @@ __all__ = [
     "load_kpi_rules",
     "look_again",
     "mark_due",
+    "mark_for_rebuild",
     "name_channel",
     "note_alarm",
     "note_letter",

@@ -279,7 +279,7 @@ _STORED_NOW = (
     " AND r.batch_id = %(batch)s"
 )
 # A new reading changes every local hour from its predecessor's to its successor's. Runs of
-# neighbouring hours are marked together. Half hours, since some zones are half an hour off.
+# neighbouring hours are marked together.
 _MARK_DIRTY = """
 WITH fresh AS (
   SELECT s.channel_id, date_bin('1 hour', s.at, 'epoch') AS hour, min(s.at) AS first_at,
@@ -298,11 +298,16 @@ WITH fresh AS (
 INSERT INTO telemetry_dirtyrange (channel_id, span, marked_at)
 SELECT r.channel_id,
   tstzrange(
-    date_bin('30 minutes', coalesce(before.at, r.first_at), 'epoch'),
-    date_bin('30 minutes', coalesce(after.at, r.last_at), 'epoch') + interval '30 minutes'
+    date_bin('1 hour', coalesce(before.at, r.first_at), hours.origin),
+    -- The reading after it is only an end; a last one begins an hour of its own.
+    date_bin('1 hour', coalesce(after.at - interval '1 microsecond', r.last_at), hours.origin)
+      + interval '1 hour'
   ),
   %(at)s
 FROM runs r
+JOIN telemetry_channel c ON c.id = r.channel_id JOIN sites_site s ON s.id = c.site_id
+-- Hours are those of the site's wall clock.
+CROSS JOIN LATERAL (SELECT '2000-01-01'::timestamp AT TIME ZONE s.timezone AS origin) hours
 LEFT JOIN LATERAL (
   SELECT at FROM telemetry_reading p WHERE p.channel_id = r.channel_id AND p.at < r.first_at
   ORDER BY p.at DESC LIMIT 1

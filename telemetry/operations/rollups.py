@@ -1,5 +1,5 @@
 """
-Dirty ranges into quantities per local hour, day and month.
+Dirty ranges into quantities per quarter of an hour, local hour, day and month.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
 from telemetry.operations import quality, quality_days
+from telemetry.operations import rollup_registers as registers
 from telemetry.operations import rollup_sql as sql
+from telemetry.operations import rollup_values as values
 
 # kW or W to kW: interval means are sent in one of these.
 KW_PER_UNIT = {"kW": 1.0, "W": 0.001}
@@ -24,6 +26,13 @@ def roll_up_channel(*, channel_id: int, at: dt.datetime) -> int:
     """
     Bring the rollups of one channel up to its readings; return how many dirty ranges it had.
     Two workers never work on one channel at a time: the second finds nothing to do.
+    """
+    return roll_up(channel_id, at)
+
+
+def roll_up(channel_id: int, at: dt.datetime) -> int:
+    """
+    Do so within a transaction that is open.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK, channel_id])
@@ -49,37 +58,31 @@ def _roll_up_span(
     *, channel: Channel, lower: dt.datetime, upper: dt.datetime, at: dt.datetime
 ) -> None:
     parameters: dict[str, Any] = {
-        "channel": channel.pk,
-        "point": channel.point_id,
-        "zone": channel.site.timezone,
-        "lower": lower,
-        "upper": upper,
-        "at": at,
-    }
+        "channel": channel.pk, "point": channel.point_id, "zone": channel.site.timezone,
+        "lower": lower, "upper": upper, "at": at, "kw": None,
+    }  # fmt: skip
+    if channel.quantity == Channel.Quantity.POWER:
+        parameters["kw"] = KW_PER_UNIT[channel.unit]
     with connection.cursor() as cursor:
         cursor.execute(sql.CORRECTED, [channel.pk])
-        corrected = cursor.fetchone()[0]
-        read = sql.effective if corrected else str
-        if corrected and channel.kind != Channel.Kind.REGISTER:
-            late = channel.interval_s or 0
-            cursor.execute(sql.FORGET, {**parameters, "interval": late})
+        read = sql.effective if cursor.fetchone()[0] else str
         if channel.kind == Channel.Kind.REGISTER:
+            cursor.execute(registers.WIDEN, parameters)
+            parameters["lower"], parameters["upper"] = cursor.fetchone()
             sizes = BASE_UNITS[REGISTER_BASE[channel.quantity]]
             parameters["quantity"] = channel.quantity
             parameters["units"] = list(sizes)
             parameters["numerators"] = [size.numerator for size in sizes.values()]
             parameters["denominators"] = [size.denominator for size in sizes.values()]
-            cursor.execute(read(sql.REGISTER_HOURS), parameters)
+            cursor.execute(read(registers.HOURS), parameters)
         elif channel.interval_s is None:
-            cursor.execute(read(sql.GAUGE_HOURS), parameters)
+            cursor.execute(read(values.GAUGE_HOURS), parameters)
         else:
             # The last reading may speak for part of an hour that has none of its own.
             parameters["upper"] = upper + LATE * dt.timedelta(seconds=channel.interval_s)
             parameters["interval"] = channel.interval_s
-            parameters["kw"] = (
-                KW_PER_UNIT[channel.unit] if channel.quantity == Channel.Quantity.POWER else None
-            )
-            cursor.execute(read(sql.MEAN_HOURS), parameters)
+            parameters["quarters"] = channel.kind != Channel.Kind.HEARTBEAT
+            cursor.execute(read(values.MEAN_HOURS), parameters)
         parameters["by_time"] = channel.interval_s is not None
         for grain, part in (("day", "hour"), ("month", "day")):
             cursor.execute(sql.COARSER, {**parameters, "grain": grain, "part": part})

@@ -108,6 +108,14 @@ from telemetry.queries.outages import (
 )
 from telemetry.queries.public import public_displaced, public_heat, public_uptime_days
 from telemetry.queries.quality import estimated_share
+from telemetry.queries.quarters import (
+    FlowTemperature,
+    QuarterHour,
+    WeighedBy,
+    flow_temperatures,
+    quarter_hours,
+    quarter_hours_known,
+)
 from telemetry.queries.readings import Problem, problems_of_batch, readings_between
 from telemetry.queries.reference import (
     Rules,
@@ -129,6 +137,7 @@ from telemetry.queries.regulatory import (
 from telemetry.queries.rollups import (
     ReadingMissing,
     channels_to_roll_up,
+    channels_waiting,
     channels_with_due_days,
     energy_over,
     rollups_between,
@@ -188,6 +197,7 @@ __all__ = [
     "Factor",
     "FactorMissing",
     "Factors",
+    "FlowTemperature",
     "Footprint",
     "FootprintMonth",
     "HandOff",
@@ -202,6 +212,7 @@ __all__ = [
     "Placed",
     "Problem",
     "Purchase",
+    "QuarterHour",
     "ReadingMissing",
     "Report",
     "Rules",
@@ -216,6 +227,7 @@ __all__ = [
     "UnknownName",
     "UptimeDay",
     "WasteHeat",
+    "WeighedBy",
     "WorkingPoint",
     "addressees",
     "alarm_channels",
@@ -238,6 +250,7 @@ __all__ = [
     "channels",
     "channels_by_name",
     "channels_to_roll_up",
+    "channels_waiting",
     "channels_with_due_days",
     "claims",
     "counterfactuals",
@@ -251,7 +264,9 @@ __all__ = [
     "energy_series",
     "estimated_share",
     "expired_meters",
+    "factor_on",
     "factor_plan",
+    "flow_temperatures",
     "gateways",
     "hand_offs",
     "heat_balance",
@@ -299,6 +314,8 @@ __all__ = [
     "public_statement",
     "public_uptime_days",
     "purchase",
+    "quarter_hours",
+    "quarter_hours_known",
     "readings_between",
     "readings_of",
     "refusals_by_reason",

@@ -90,3 +90,10 @@ def _longest_waiting(rows: QuerySet[Any], limit: int) -> list[int]:
         .order_by("since")
         .values_list("channel_id", flat=True)[:limit]
     )
+
+
+def channels_waiting() -> set[int]:
+    """
+    Return the channels with dirty ranges.
+    """
+    return set(DirtyRange.objects.values_list("channel_id", flat=True).distinct())

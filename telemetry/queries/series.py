@@ -20,6 +20,7 @@ from sites.domain import Period, local_days, local_month
 from sites.models import Site
 from telemetry.models import Channel, MeteringPoint, Rollup
 from telemetry.queries.jointly import months_between
+from telemetry.queries.quarters import QUARTER, quarter_hours
 
 MISSING = Rollup.Quality.MISSING.value
 # How long a site may be silent before it counts as giving no data.
@@ -146,14 +147,23 @@ def energy_series(
     *, viewer: Viewer, channel_id: int, grain: str, period: Period
 ) -> list[SeriesPoint]:
     """
-    Return every hour, local day or local month ("hour", "day", "month") that begins in the
-    period, gaps included; empty where the viewer may not see the channel.
+    Return every quarter of an hour, hour, local day or local month ("quarter", "hour", "day",
+    "month") that begins in the period, gaps included; empty where the viewer may not see the
+    channel.
     """
     channel = (
         Channel.objects.visible_to(viewer).select_related("site").filter(pk=channel_id).first()
     )
     if channel is None:
         return []
+    if grain == Rollup.Grain.QUARTER:
+        return [
+            SeriesPoint(
+                q.start_at, q.start_at + QUARTER, q.energy_kwh, q.mean, q.minimum, q.maximum,
+                q.coverage, q.quality,
+            )
+            for q in quarter_hours(channel_id=channel_id, period=period)
+        ]  # fmt: skip
     rows = Rollup.objects.filter(
         channel_id=channel_id, grain=grain, start_at__gte=period.start, start_at__lt=period.end
     )

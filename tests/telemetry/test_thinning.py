@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from telemetry import operations
 from telemetry.models import Channel, DirtyRange, Installation, Meter, Reading, Rollup
-from telemetry.operations import rollup_sql
+from telemetry.operations import rollup_registers
 from tests import factories
 from tests.factories_telemetry import LATER, csv_of, ingest_csv, make_heat_channel
 
@@ -65,7 +65,7 @@ def test_thinned_readings_give_the_same_rollups(
 
     thinned = _rolled_up(channel)
     with monkeypatch.context() as patch:
-        patch.setattr(rollup_sql, "REGISTER_HOURS", rollup_sql.REGISTER_HOURS_UNTHINNED)
+        patch.setattr(rollup_registers, "HOURS", rollup_registers.HOURS_UNTHINNED)
         whole = _rolled_up(channel)
 
     different = [pair for pair in zip(thinned, whole, strict=True) if pair[0] != pair[1]]
