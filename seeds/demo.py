@@ -220,7 +220,7 @@ def _bill(now: dt.datetime, say: Say) -> None:
     month = first
     while (following := (month + dt.timedelta(days=32)).replace(day=1)) <= now.date():
         at = min(now, dt.datetime.combine(following, dt.time(7), dt.UTC) + dt.timedelta(days=1))
-        if bills.contracts_to_bill(operator_id=operator.pk, month=month):
+        if bills.contracts_to_bill(operator_id=operator.pk, month=month).exists():
             run = billing.start_run(
                 operator_id=operator.pk, month=month, issue=True, at=at, by_id=None
             )

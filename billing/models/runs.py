@@ -71,8 +71,14 @@ class BillingRunQuerySet(ScopedQuerySet["BillingRun"]):
 
 class BillingRun(models.Model):
     """
-    One operator's billing of one calendar month. Its items are the queue and the progress.
+    One operator's billing of one calendar month, or the issue of drafts or corrections together.
+    Its items are the queue and the progress.
     """
+
+    class Kind(models.TextChoices):
+        BILL = "bill", "Billing run"
+        ISSUE = "issue", "Issue of drafts"
+        CORRECT = "correct", "Corrections"
 
     class Status(models.TextChoices):
         RUNNING = "running", "Running"
@@ -80,8 +86,11 @@ class BillingRun(models.Model):
         CANCELLED = "cancelled", "Cancelled"
 
     operator = models.ForeignKey(Stakeholder, on_delete=models.PROTECT, related_name="billing_runs")
-    # First local day of the month.
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.BILL)
+    # First local day of the month; of corrections, the month they are made in.
     month = models.DateField()
+    # Printed on the documents that correct.
+    reason = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
     # With False the run leaves drafts for a person to issue.
     issue = models.BooleanField(default=True)
@@ -96,9 +105,13 @@ class BillingRun(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["operator", "month"],
+                fields=["operator", "kind", "month"],
                 name="one_running_run_per_operator_and_month",
                 condition=Q(status="running"),
+            ),
+            models.CheckConstraint(
+                name="exactly_corrections_have_a_reason",
+                condition=(Q(kind="correct") & ~Q(reason="")) | (~Q(kind="correct") & Q(reason="")),
             ),
             models.CheckConstraint(
                 name="a_run_ends_when_it_is_not_running",
@@ -113,7 +126,7 @@ class BillingRun(models.Model):
 
 class RunItem(models.Model):
     """
-    One contract of a run and what became of it.
+    One contract of a run, or one document to issue or correct, and what became of it.
     """
 
     class State(models.TextChoices):
@@ -125,6 +138,12 @@ class RunItem(models.Model):
 
     run = models.ForeignKey(BillingRun, on_delete=models.CASCADE, related_name="items")
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="run_items")
+    # The draft to issue or the document to correct; none where a month is billed.
+    document = models.ForeignKey(
+        "billing.Invoice", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    # Items of a later turn wait until those of the earlier ones are done.
+    turn = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     reason = models.TextField(blank=True)
     invoice = models.ForeignKey(
@@ -134,13 +153,19 @@ class RunItem(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["run", "contract"], name="contract_once_a_run"),
+            models.UniqueConstraint(
+                fields=["run", "contract", "document"],
+                name="contract_once_a_run",
+                nulls_distinct=False,
+            ),
             models.CheckConstraint(
                 name="a_held_item_says_why", condition=~Q(state="held") | ~Q(reason="")
             ),
         ]
         indexes = [
-            models.Index(fields=["run", "id"], name="waiting_items", condition=Q(state="waiting"))
+            models.Index(
+                fields=["run", "turn", "id"], name="waiting_items", condition=Q(state="waiting")
+            )
         ]
 
     def __str__(self) -> str:

@@ -20,14 +20,10 @@ from billing.domain import rating
 from billing.domain.money import to_cents
 from billing.models import Contract, Invoice, InvoiceLine, InvoiceVat, LineEvidence, Terms
 from billing.operations.attributes import name_lots
-from billing.operations.invoicing import (
-    Part,
-    copied,
-    evidence_of,
-    line_of,
-    store_document,
-)
+from billing.operations.invoicing import store_documents
 from billing.operations.issuing import issue
+from billing.operations.lines import copied, evidence_of, line_of
+from billing.operations.stretches import Part
 from sites.domain import Period
 
 
@@ -181,7 +177,8 @@ def _issue_difference(
         bases[line.vat_category, line.vat_rate] -= line.net
     for _, right in anew:
         bases[right.line.vat_category, right.line.vat_rate] += right.line.net
-    store_document(document, {key: (base, _tax(first, key, base)) for key, base in bases.items()})
+    taxed = {key: (base, _tax(first, key, base)) for key, base in bases.items()}
+    store_documents([(document, taxed)])
     with override(contract.customer.language):
         _write_lines(document, back, anew)
     issue(document, contract, at, by_id)

@@ -1,19 +1,18 @@
 """
-One contract and month into one invoice, with its evidence and its number.
+Months of contracts into invoices, with their evidence and numbers.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange, DateTimeTZRange
-from django.utils.translation import gettext, gettext_noop, override
+from django.utils.translation import override
 
 from billing import queries
 from billing.domain import rating
@@ -30,9 +29,10 @@ from billing.models import (
     Terms,
 )
 from billing.operations.attributes import name_lots
-from billing.operations.issuing import issue
+from billing.operations.issuing import Document, issue, issue_all
+from billing.operations.lines import copied, evidence_of, line_of
+from billing.operations.stretches import Due, Rated, rate_all
 from sites.domain import Period, local_days
-from sites.models import Stakeholder
 from telemetry import queries as metering
 
 
@@ -65,7 +65,11 @@ def bill_contract(
     :raises AlreadyInvoiced: if there is one
     :raises NothingToBill: if the contract does not run in the month
     """
-    return bill(contract_id=contract_id, month=month, at=at, issued=issue, by_id=by_id)
+    done = bill(contract_ids=[contract_id], month=month, at=at, issued=issue, by_id=by_id)
+    outcome = done[contract_id]
+    if outcome.refused is not None:
+        raise outcome.refused
+    return outcome.invoice
 
 
 @transaction.atomic(durable=True)
@@ -107,110 +111,113 @@ def _refuse_expired(invoice: Invoice) -> None:
             )
 
 
-def bill(
-    *, contract_id: int, month: dt.date, at: dt.datetime, issued: bool, by_id: int | None
-) -> Invoice | None:
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """
-    Do as `bill_contract` within the caller's transaction.
+    What became of a contract: an invoice, the reason why its period is held, or why there was
+    nothing to do.
+    """
+
+    invoice: Invoice | None = None
+    held: str = ""
+    refused: AlreadyInvoiced | NothingToBill | None = None
+
+
+def bill(
+    *, contract_ids: Iterable[int], month: dt.date, at: dt.datetime, issued: bool,
+    by_id: int | None,
+) -> dict[int, Outcome]:  # fmt: skip
+    """
+    Bill a month of several contracts within the caller's transaction and say what became of each.
+    They are read, rated and written together, and none changes another's outcome.
     """
     # Two workers billing one contract take turns here.
-    contract = (
+    contracts = list(
         Contract.objects.select_related("site", "operator", "customer")
         .select_for_update(of=("self",))
-        .get(pk=contract_id)
+        .filter(pk__in=list(contract_ids))
+        .order_by("pk")
     )
+    done: dict[int, Outcome] = {}
+    dues, periods = _periods(contracts, month, done)
+    held: list[tuple[BillingPeriod, str]] = []
+    rated: list[tuple[Due, BillingPeriod, Rated]] = []
+    for due, period, found in zip(dues, periods, rate_all(dues), strict=True):
+        if isinstance(found, queries.Incomplete):
+            held.append((period, str(found)))
+            done[due.contract.pk] = Outcome(held=str(found))
+        else:
+            rated.append((due, period, found))
     hoped = BillingPeriod.Status.INVOICED if issued else BillingPeriod.Status.DRAFTED
-    period, is_new = _billing_period(contract, month, hoped)
-    live = Invoice.objects.filter(period=period).exclude(status=Invoice.Status.VOID)
-    if not is_new and live.exists():
-        raise AlreadyInvoiced(contract.reference)
-    try:
-        parts = parts_of(contract, period)
-    except queries.Incomplete as gap:
-        period.status, period.parked_reason = BillingPeriod.Status.PARKED, str(gap)
-        period.save()
-        return None
-    invoice, lines = _draft(contract, period, parts, at)
+    _keep_periods(held, [period for _, period, _ in rated], hoped)
+    documents = _store(
+        [(due, _draft(due, period, found, at), found) for due, period, found in rated]
+    )
     if issued:
-        issue(invoice, contract, at, by_id, lines=lines)
-    if period.status != hoped:
+        issue_all(documents, at=at, by_id=by_id)
+    done |= {document.contract.pk: Outcome(document.invoice) for document in documents}
+    return done
+
+
+def _periods(
+    contracts: Sequence[Contract], month: dt.date, done: dict[int, Outcome]
+) -> tuple[list[Due], list[BillingPeriod]]:
+    """
+    Return the days to bill and their periods, new ones not stored yet; contracts without any are
+    noted as done.
+    """
+    known = {
+        period.contract_id: period
+        for period in BillingPeriod.objects.filter(
+            contract__in=contracts, local_days__overlap=DateRange(month, queries.next_month(month))
+        ).order_by("local_days")
+    }
+    live = Invoice.objects.filter(period__in=known.values()).exclude(status=Invoice.Status.VOID)
+    billed = set(live.values_list("contract_id", flat=True))
+    dues, periods = [], []
+    for contract in contracts:
+        days = queries.billable_days(contract=contract, month=month)
+        if contract.pk in billed:
+            done[contract.pk] = Outcome(refused=AlreadyInvoiced(contract.reference))
+        elif days is None:
+            done[contract.pk] = Outcome(refused=NothingToBill(contract.reference))
+        else:
+            period = known.get(contract.pk) or BillingPeriod(contract=contract)
+            # A held one may be older than a change of the contract's last day.
+            _set_days(period, *days, contract.site.timezone)
+            dues.append(Due(contract, *days))
+            periods.append(period)
+    return dues, periods
+
+
+def _set_days(period: BillingPeriod, first: dt.date, end: dt.date, timezone: str) -> None:
+    instants = local_days(first, end, timezone)
+    period.local_days, period.timezone = DateRange(first, end), timezone
+    period.instants = DateTimeTZRange(instants.start, instants.end)
+
+
+def _keep_periods(
+    held: Sequence[tuple[BillingPeriod, str]], billed: Sequence[BillingPeriod], hoped: str
+) -> None:
+    for period, reason in held:
+        period.status, period.parked_reason = BillingPeriod.Status.PARKED, reason
+    for period in billed:
         period.status, period.parked_reason = hoped, ""
-        period.save(update_fields=["status", "parked_reason"])
-    return invoice
+    every = [*(period for period, _ in held), *billed]
+    known = [period for period in every if period.pk is not None]
+    BillingPeriod.objects.bulk_create(period for period in every if period.pk is None)
+    for period in known:
+        period.save()
 
 
-def _billing_period(contract: Contract, month: dt.date, hoped: str) -> tuple[BillingPeriod, bool]:
-    """
-    Return the period of a month and whether it was made just now; a new one is stored as what it
-    becomes when all goes well.
-    """
-    first, end = queries.billable_days(contract=contract, month=month) or (month, month)
-    if first >= end:
-        raise NothingToBill(contract.reference)
-    zone = contract.site.timezone
-    instants = local_days(first, end, zone)
-    made = BillingPeriod(
-        contract=contract, local_days=DateRange(first, end), timezone=zone,
-        instants=DateTimeTZRange(instants.start, instants.end), status=hoped,
-    )  # fmt: skip
-    # The contract is locked, so nobody makes it in between.
-    found = BillingPeriod.objects.filter(contract=contract, local_days=made.local_days).first()
-    if found is not None:
-        return found, False
-    made.save(force_insert=True)
-    return made, True
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """
-    A stretch of a period under one version of the terms, as it is kept and as it is rated.
-    """
-
-    terms: Terms
-    instants: Period
-    stored: dict[str, Any]
-    energy: metering.MeteredEnergy | None
-
-    def lines(self) -> list[rating.RatedLine]:
-        return rating.rate([rating.stretch(self.stored)])
-
-
-def parts_of(contract: Contract, period: BillingPeriod) -> list[Part]:
-    """
-    Cut the period where the terms change and gather what each stretch is priced from.
-
-    :raises queries.Incomplete: saying what is missing
-    """
-    first, end = period.local_days.lower, period.local_days.upper
-    parts: list[Part] = []
-    reached = first
-    for terms in queries.terms_of(contract_id=contract.pk, first=first, end=end):
-        starts = max(first, terms.valid.lower)
-        ends = end if terms.valid.upper is None else min(end, terms.valid.upper)
-        if starts != reached:
-            break
-        instants = local_days(starts, ends, period.timezone)
-        stored, energy = queries.priced(
-            contract=contract, terms=terms, instants=instants, first=starts, end=ends
-        )
-        parts.append(Part(terms, instants, stored, energy))
-        reached = ends
-    if reached != end:
-        raise queries.Incomplete(f"No terms are agreed for {reached:%d %B %Y}.")
-    return parts
-
-
-def _draft(
-    contract: Contract, period: BillingPeriod, parts: list[Part], at: dt.datetime
-) -> tuple[Invoice, list[queries.WrittenLine]]:
-    rated = [(part, line) for part in parts for line in part.lines()]
+def _draft(due: Due, period: BillingPeriod, found: Rated, at: dt.datetime) -> Invoice:
+    contract = due.contract
     # The operator writes a host's invoice to itself in the host's name.
-    self_billed = any(part.terms.model == Terms.Model.HOST for part in parts)
+    self_billed = any(part.terms.model == Terms.Model.HOST for part in found.parts)
     seller, buyer = contract.operator, contract.customer
     if self_billed:
         seller, buyer = buyer, seller
-    invoice = Invoice(
+    return Invoice(
         document_type=Invoice.Type.SELF_BILLED if self_billed else Invoice.Type.INVOICE,
         operator=contract.operator,
         customer=contract.customer,
@@ -220,153 +227,71 @@ def _draft(
         currency=contract.currency,
         seller=copied(seller),
         buyer=copied(buyer),
-        inputs=[part.stored for part in parts],
+        inputs=[part.stored for part in found.parts],
     )
-    store_document(invoice, vat_by_rate([line for _, line in rated]))
-    # A line keeps the words of its day, in the customer's language.
-    with override(contract.customer.language):
-        return invoice, _write_lines(invoice, rated)
 
 
-def store_document(
-    invoice: Invoice, vat: Mapping[tuple[str, Decimal], tuple[Decimal, Decimal]]
-) -> None:
+Vat = Mapping[tuple[str, Decimal], tuple[Decimal, Decimal]]
+
+
+def store_documents(drafts: Sequence[tuple[Invoice, Vat]]) -> None:
     """
-    Store a draft with its VAT, base and tax by category and rate, and the sums of that; the
+    Store drafts with their VAT, base and tax by category and rate, and the sums of that; the
     lines come after.
     """
-    invoice.net = sum((base for base, _ in vat.values()), Decimal(0))
-    invoice.vat = sum((tax for _, tax in vat.values()), Decimal(0))
-    invoice.gross = invoice.net + invoice.vat
-    invoice.inputs_sha256 = hashlib.sha256(rating.canonical(invoice.inputs)).digest()
-    invoice.save(force_insert=True)
+    for invoice, vat in drafts:
+        invoice.net = sum((base for base, _ in vat.values()), Decimal(0))
+        invoice.vat = sum((tax for _, tax in vat.values()), Decimal(0))
+        invoice.gross = invoice.net + invoice.vat
+        invoice.inputs_sha256 = hashlib.sha256(rating.canonical(invoice.inputs)).digest()
+    Invoice.objects.bulk_create(invoice for invoice, _ in drafts)
     InvoiceVat.objects.bulk_create(
         InvoiceVat(invoice=invoice, category=category, rate=rate, base=base, tax=tax)
+        for invoice, vat in drafts
         for (category, rate), (base, tax) in vat.items()
     )
 
 
-def _write_lines(
-    invoice: Invoice, rated: list[tuple[Part, rating.RatedLine]]
-) -> list[queries.WrittenLine]:
-    lines = InvoiceLine.objects.bulk_create(
-        line_of(invoice, position, part, line)
-        for position, (part, line) in enumerate(rated, start=1)
+def _store(drafts: Sequence[tuple[Due, Invoice, Rated]]) -> list[Document]:
+    """
+    Store drafts with their lines, what the lines were computed from and the time they bill.
+    """
+    store_documents(
+        [(invoice, vat_by_rate([line for _, line in found.lines])) for _, invoice, found in drafts]
     )
+    documents = []
+    for due, invoice, found in drafts:
+        # A line keeps the words of its day, in the customer's language.
+        with override(due.contract.customer.language):
+            lines = [
+                (line_of(invoice, position, part, line), part, line.metered)
+                for position, (part, line) in enumerate(found.lines, start=1)
+            ]
+        documents.append((due.contract, invoice, lines))
+    rows = [line for _, _, lines in documents for line, _, _ in lines]
+    InvoiceLine.objects.bulk_create(rows)
     BilledInterval.objects.bulk_create(
         BilledInterval(
-            line=line, contract=invoice.contract, charge=line.charge, service=line.service
+            line=line, contract=line.invoice.contract, charge=line.charge, service=line.service
         )
-        for line in lines
+        for line in rows
     )
-    written = [
-        (line, [evidence_of(line, part)] if told.metered and part.energy is not None else [])
-        for line, (part, told) in zip(lines, rated, strict=True)
-    ]
-    LineEvidence.objects.bulk_create(kept for _, evidence in written for kept in evidence)
-    name_lots(service_id=invoice.contract.hosting_service_id, lines=lines)
-    return list(written)
-
-
-def line_of(invoice: Invoice, position: int, part: Part, line: rating.RatedLine) -> InvoiceLine:
-    """
-    Return a rated line as a row, not yet stored.
-    """
-    explanation = {
-        "formula": line.formula, "note": line.note, "label": line.label,
-        **_told_energy(line, part),
-    }  # fmt: skip
-    return InvoiceLine(
-        invoice=invoice,
-        position=position,
-        charge=line.charge,
-        terms=part.terms,
-        service=DateTimeTZRange(part.instants.start, part.instants.end),
-        description=_description(line),
-        quantity=line.quantity,
-        unit=line.unit,
-        unit_price=line.unit_price,
-        net=line.net,
-        vat_category=line.vat_category,
-        vat_rate=line.vat_rate,
-        explanation={name: text for name, text in explanation.items() if text},
+    made = [
+        Document(
+            contract, invoice,
+            [
+                (line, [evidence_of(line, part)] if metered and part.energy is not None else [])
+                for line, part, metered in lines
+            ],
+        )
+        for contract, invoice, lines in documents
+    ]  # fmt: skip
+    LineEvidence.objects.bulk_create(
+        kept for document in made for _, evidence in document.lines or [] for kept in evidence
     )
-
-
-def _told_energy(line: rating.RatedLine, part: Part) -> dict[str, str]:
-    """
-    Return what must be known of a metered quantity beside its registers: losses that were taken
-    off, meters past their verification.
-    """
-    if part.energy is None or not line.charge.startswith(rating.ENERGY):
-        return {}
-    return {"loss": part.energy.loss, "warning": part.energy.warning}
-
-
-def _description(line: rating.RatedLine) -> str:
-    base = line.charge.partition("_")[0] if line.charge.startswith("energy_") else line.charge
-    if base == rating.ENERGY and line.label == "overage":
-        return gettext("Energy beyond the allowance")
-    text = gettext(_DESCRIPTIONS[base])
-    if base == rating.ENERGY and line.label.isdigit():
-        return gettext("%(charge)s, tier %(number)s") % {"charge": text, "number": line.label}
-    return f"{text}, {line.label}" if base == rating.ENERGY and line.label else text
-
-
-def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
-    """
-    Return what a metered line was computed from as a row, not yet stored.
-    """
-    energy = part.energy
-    if energy is None:
-        raise ValueError("A line without metered energy has no evidence.")
-    return LineEvidence(
-        line=line,
-        channel_id=energy.channel_id,
-        channel_key=energy.channel_key,
-        meter_serial=energy.serials,
-        instants=line.service,
-        opening=energy.opening,
-        closing=energy.closing,
-        energy_kwh=energy.energy_kwh,
-        estimated_kwh=energy.estimated_kwh,
-        reading_count=energy.reading_count,
-        readings_sha256=energy.readings_sha256,
-        fingerprints=energy.fingerprints,
-        rollup_version=energy.rollup_version,
-        terms_version=part.terms.version,
-    )
-
-
-_DESCRIPTIONS = {
-    rating.ENERGY: gettext_noop("Energy delivered"),
-    rating.STANDING: gettext_noop("Contracted power"),
-    "premium": gettext_noop("Premium for heat use"),
-    "service_credit": gettext_noop("Credit for missed availability"),
-    "attribute": gettext_noop("Renewable electricity attributes"),
-    "matched": gettext_noop("Attributes matched in the hour"),
-    "heat_share": gettext_noop("Your part of the heat revenue"),
-    "savings": gettext_noop("Share of what was saved"),
-    "minimum": gettext_noop("Minimum quantity not taken"),
-    "fee": gettext_noop("Monthly fee"),
-    "site_fee": gettext_noop("Site fee"),
-    "connection": gettext_noop("Connection fee"),
-    "cap": gettext_noop("Reduction to the agreed maximum"),
-    "true_up": gettext_noop("Settlement of the year’s savings"),
-    "deposit": gettext_noop("Deposit"),
-    "deposit_back": gettext_noop("Deposit given back"),
-}
-
-
-_COPIED = (
-    "name", "street", "postcode", "town", "country", "vat_id", "tax_number", "email", "phone",
-    "contact_name", "bank_details", "iban", "bic", "creditor_id", "buyer_reference",
-    "electronic_address", "electronic_scheme", "complaints", "language",
-)  # fmt: skip
-
-
-def copied(party: Stakeholder) -> dict[str, str]:
-    """
-    Return the address of a party as it stands now, to be kept on a document.
-    """
-    return {name: getattr(party, name) for name in _COPIED}
+    for document in made:
+        name_lots(
+            service_id=document.contract.hosting_service_id,
+            lines=[line for line, _ in document.lines or []],
+        )
+    return made

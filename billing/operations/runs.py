@@ -3,13 +3,23 @@ Billing runs: the items are the queue, so a killed run goes on where it stopped.
 """
 
 import datetime as dt
+import itertools
+import logging
+from collections.abc import Sequence
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Min
 
 from billing import queries
 from billing.models import BillingRun, RunItem
 from billing.operations import invoicing
 from sites.operations import record
+
+logger = logging.getLogger(__name__)
+
+# So many contracts are read, rated and written together.
+AT_ONCE = 50
+_IN_PIECES = 2000
 
 
 class RunInProgress(Exception):
@@ -36,52 +46,123 @@ def start_run(
     except IntegrityError:
         raise RunInProgress(month) from None
     due = queries.contracts_to_bill(operator_id=operator_id, month=month)
-    RunItem.objects.bulk_create(RunItem(run=run, contract_id=pk) for pk in due)
+    count = 0
+    # In pieces, so that memory does not grow with the number of contracts.
+    rows = due.iterator(chunk_size=_IN_PIECES)
+    while some := list(itertools.islice(rows, _IN_PIECES)):
+        RunItem.objects.bulk_create(
+            RunItem(run=run, contract_id=pk, turn=int(shares)) for pk, shares in some
+        )
+        count += len(some)
     record(
         at=at, by_id=by_id, operator_id=operator_id, action="billing run started",
-        subject=f"{month:%Y-%m}", after={"run": run.pk, "contracts": len(due), "issue": issue},
+        subject=f"{month:%Y-%m}", after={"run": run.pk, "contracts": count, "issue": issue},
     )  # fmt: skip
     return run
 
 
-@transaction.atomic(durable=True)
-def bill_next(*, run_id: int, at: dt.datetime) -> bool:
+def bill_next(*, run_id: int, at: dt.datetime) -> int:
     """
-    Bill the next waiting contract of a run and say whether there was one; without one the run
-    is finished. Item and invoice are one transaction: killed in between, neither happened.
+    Bill the next waiting contracts of a run and return how many; without any the run is finished.
+    Items and invoices are one transaction: killed in between, neither happened. Where it fails
+    the contracts are billed one by one, and one that fails again is held with the reason.
     """
-    item = (
-        # Only the item is locked: with its run, a second worker would find nothing free.
-        RunItem.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("run")
-        .filter(run_id=run_id, run__status=BillingRun.Status.RUNNING)
-        .filter(state=RunItem.State.WAITING)
-        .order_by("pk")
-        .first()
-    )
-    if item is None:
-        _finish(run_id, at)
-        return False
     try:
-        invoice = invoicing.bill(
-            contract_id=item.contract_id,
-            month=item.run.month,
-            at=at,
-            issued=item.run.issue,
-            by_id=item.run.started_by_id,
-        )
-    except (invoicing.AlreadyInvoiced, invoicing.NothingToBill):
-        item.state = RunItem.State.SKIPPED
-    else:
-        item.invoice = invoice
-        if invoice is None:
-            item.state = RunItem.State.HELD
-            item.reason = queries.parked_reason(contract_id=item.contract_id, month=item.run.month)
+        return _bill_some(run_id, at)
+    except OperationalError:
+        # The database is away: that says nothing about the contracts.
+        raise
+    except Exception:
+        logger.exception("Contracts of run %s could not be billed together", run_id)
+        return _bill_each(run_id, at)
+
+
+@transaction.atomic(durable=True)
+def _bill_some(run_id: int, at: dt.datetime) -> int:
+    run = BillingRun.objects.get(pk=run_id)
+    waiting = run.items.filter(state=RunItem.State.WAITING)
+    if run.status != BillingRun.Status.RUNNING:
+        return 0
+    # What depends on other documents of the month has a later turn, which begins when nothing
+    # of the turn before is waiting any more, with other workers included.
+    turn = waiting.aggregate(turn=Min("turn"))["turn"]
+    # Only the items are locked: with their run, a second worker would find nothing free.
+    items = list(
+        waiting.filter(turn=turn).select_for_update(skip_locked=True).order_by("pk")[:AT_ONCE]
+    )
+    if not items:
+        _finish(run_id, at)
+        return 0
+    _bill_items(run, items, at)
+    return len(items)
+
+
+def _bill_each(run_id: int, at: dt.datetime) -> int:
+    waiting = RunItem.objects.filter(run_id=run_id, state=RunItem.State.WAITING)
+    first = waiting.aggregate(turn=Min("turn"))["turn"]
+    pks = list(waiting.filter(turn=first).order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    for pk in pks:
+        try:
+            _bill_one(pk, at)
+        except OperationalError:
+            raise
+        except Exception as problem:
+            logger.exception("Item %s of run %s could not be billed", pk, run_id)
+            _hold(pk, at, f"It could not be billed ({type(problem).__name__}): {problem}")
+    return len(pks)
+
+
+@transaction.atomic(durable=True)
+def _bill_one(item_id: int, at: dt.datetime) -> None:
+    found = RunItem.objects.select_for_update(skip_locked=True, of=("self",)).select_related("run")
+    item = found.filter(pk=item_id, state=RunItem.State.WAITING).first()
+    if item is not None:
+        _bill_items(item.run, [item], at)
+
+
+@transaction.atomic(durable=True)
+def _hold(item_id: int, at: dt.datetime, reason: str) -> None:
+    RunItem.objects.filter(pk=item_id, state=RunItem.State.WAITING).update(
+        state=RunItem.State.HELD, reason=reason, done_at=at
+    )
+
+
+def _bill_items(run: BillingRun, items: Sequence[RunItem], at: dt.datetime) -> None:
+    outcomes = invoicing.bill(
+        contract_ids=[item.contract_id for item in items], month=run.month, at=at,
+        issued=run.issue, by_id=run.started_by_id,
+    )  # fmt: skip
+    for item in items:
+        outcome = outcomes[item.contract_id]
+        item.invoice, item.reason, item.done_at = outcome.invoice, outcome.held, at
+        if outcome.invoice is not None:
+            item.state = RunItem.State.ISSUED if run.issue else RunItem.State.DRAFTED
         else:
-            item.state = RunItem.State.ISSUED if item.run.issue else RunItem.State.DRAFTED
-    item.done_at = at
-    item.save(update_fields=["state", "reason", "invoice", "done_at"])
-    return True
+            item.state = RunItem.State.HELD if outcome.held else RunItem.State.SKIPPED
+    _save(items)
+
+
+def _save(items: Sequence[RunItem]) -> None:
+    """
+    Write the outcome of items in one statement for all.
+    """
+    given = {
+        name: [getattr(item, name) for item in items]
+        for name in ("pk", "state", "reason", "invoice_id", "done_at")
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTCOMES, given)
+
+
+_OUTCOMES = """
+UPDATE billing_runitem i SET
+  state = g.state, reason = g.reason, invoice_id = g.invoice_id, done_at = g.done_at
+FROM unnest(
+  %(pk)s::bigint[], %(state)s::text[], %(reason)s::text[], %(invoice_id)s::bigint[],
+  %(done_at)s::timestamptz[]
+) AS g(id, state, reason, invoice_id, done_at)
+WHERE i.id = g.id
+"""
 
 
 def _finish(run_id: int, at: dt.datetime) -> None:

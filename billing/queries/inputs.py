@@ -5,10 +5,11 @@ What a bill is made from: days, terms and metered energy.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from django.db.backends.postgresql.psycopg_any import DateRange
-from django.db.models import QuerySet
 
 from billing.models import (
     Contract,
@@ -43,15 +44,16 @@ def billable_days(*, contract: Contract, month: dt.date) -> tuple[dt.date, dt.da
     return (first, end) if first < end else None
 
 
-def terms_of(*, contract_id: int, first: dt.date, end: dt.date) -> QuerySet[Terms]:
+def terms_of(*, contract_ids: Iterable[int], month: dt.date) -> defaultdict[int, list[Terms]]:
     """
-    Return the terms that hold on some of the days, in order.
+    Return the terms that hold on some day of the month, in order, by contract.
     """
-    return (
-        Terms.objects.filter(contract_id=contract_id, valid__overlap=DateRange(first, end))
-        .select_related("metering_point")
-        .order_by("valid")
-    )
+    found: defaultdict[int, list[Terms]] = defaultdict(list)
+    days = DateRange(month, next_month(month))
+    rows = Terms.objects.filter(contract_id__in=list(contract_ids), valid__overlap=days)
+    for terms in rows.select_related("metering_point").order_by("contract_id", "valid"):
+        found[terms.contract_id].append(terms)
+    return found
 
 
 def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
@@ -63,18 +65,58 @@ def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
     :raises Incomplete: naming the first hour without readings, a meter that may not be billed
         from any more, or losses that nobody agreed
     """
-    if terms.metering_point_id is None:
-        return None
-    try:
-        found = metering.delivered_energy(point_id=terms.metering_point_id, period=period)
-    except metering.LossesNotAgreed as problem:
-        raise Incomplete(str(problem)) from None
-    except metering.ReadingMissing as missing:
-        raise Incomplete(
+    (found,) = metered_all(wanted=[(terms, period)])
+    if isinstance(found, Incomplete):
+        raise found
+    return found
+
+
+def metered_all(
+    *, wanted: Sequence[tuple[Terms, Period]]
+) -> list[metering.MeteredEnergy | Incomplete | None]:
+    """
+    Do as `metered` for many at once, in their order; what is not complete comes as the error
+    instead.
+    """
+    asked = [
+        (terms.metering_point_id, period)
+        for terms, period in wanted
+        if terms.metering_point_id is not None
+    ]
+    energies = metering.delivered_energies(wanted=asked)
+    found: list[metering.MeteredEnergy | Incomplete | None] = []
+    told = iter(energies)
+    for terms, period in wanted:
+        energy = None if terms.metering_point_id is None else next(told)
+        try:
+            if isinstance(energy, Exception):
+                raise _incomplete(terms, energy)
+            found.append(energy if energy is None else _with_doubts(terms, energy, period))
+        except Incomplete as gap:
+            found.append(gap)
+    return found
+
+
+def _incomplete(terms: Terms, problem: Exception) -> Incomplete:
+    if isinstance(problem, metering.ReadingMissing):
+        return Incomplete(
             f"{terms.metering_point} has no readings for the hour from"
-            f" {missing.args[0]:%d %B %Y %H:%M} UTC."
-        ) from None
-    doubt = _doubt(found, period)
+            f" {problem.args[0]:%d %B %Y %H:%M} UTC."
+        )
+    if isinstance(problem, metering.NoRegister):
+        return Incomplete(f"{terms.metering_point} has no register of energy.")
+    return Incomplete(str(problem))
+
+
+def _with_doubts(
+    terms: Terms, found: metering.MeteredEnergy, period: Period
+) -> metering.MeteredEnergy:
+    """
+    Return the energy with what a person should know of it.
+
+    :raises Incomplete: if it cannot be billed
+    """
+    doubt = _doubt(found)
     # The last local day of a period is the one before the date of its end, wherever it is.
     if found.first_due is None or found.first_due >= period.end.date():
         return replace(found, warning=doubt) if doubt else found
@@ -89,13 +131,13 @@ def metered(*, terms: Terms, period: Period) -> metering.MeteredEnergy | None:
     return replace(found, warning=" ".join([*told, doubt]).strip())
 
 
-def _doubt(found: metering.MeteredEnergy, period: Period) -> str:
+def _doubt(found: metering.MeteredEnergy) -> str:
     """
     Return a sentence where so much was estimated that a person should look.
 
     :raises Incomplete: if so much was estimated that it cannot be billed
     """
-    share = metering.estimated_share(channel_id=found.channel_id, period=period)
+    share = found.share
     tolerance = share.tolerance()
     if tolerance is Tolerance.ISSUE:
         return ""

@@ -24,7 +24,7 @@ from billing.models import (
     Terms,
 )
 from billing.queries.attributes import unbilled_attributes
-from billing.queries.inputs import Incomplete, metered, next_month
+from billing.queries.inputs import Incomplete, next_month
 from sites.access import Kind, Role, Viewer
 from sites.domain import Period, local_month
 from telemetry import queries as metering
@@ -35,16 +35,16 @@ Stored = dict[str, Any]
 
 
 def priced(
-    *, contract: Contract, terms: Terms, instants: Period, first: dt.date, end: dt.date
-) -> tuple[Stored, metering.MeteredEnergy | None]:
+    *, contract: Contract, terms: Terms, instants: Period, first: dt.date, end: dt.date,
+    energy: metering.MeteredEnergy | None,
+) -> Stored:  # fmt: skip
     """
     Return all that the local days from `first` up to `end` are priced from under their terms, as
-    `billing.domain.rating.stretch` reads it, and the metered energy with its evidence.
+    `billing.domain.rating.stretch` reads it, with what was metered.
 
     :raises Incomplete: saying what is missing
     """
     month = first.replace(day=1)
-    energy = metered(terms=terms, period=instants)
     stored: Stored = {
         "terms_id": terms.pk,
         "model": terms.model,
@@ -68,7 +68,7 @@ def priced(
     if terms.details or terms.model == Terms.Model.SAVINGS:
         agreed = agreement.read(terms.model, terms.details)
         stored |= _particulars(contract, terms, agreed, instants, first, end)
-    return stored, energy
+    return stored
 
 
 def _particulars(

@@ -17,6 +17,7 @@ from billing.models import (
     Contract,
     Invoice,
     RunItem,
+    Terms,
 )
 from billing.queries.inputs import next_month
 from sites.access import Kind, Viewer
@@ -105,20 +106,25 @@ GROUP BY m.month ORDER BY m.month DESC
 """
 
 
-def contracts_to_bill(*, operator_id: int, month: dt.date) -> list[int]:
+def contracts_to_bill(*, operator_id: int, month: dt.date) -> QuerySet[Contract, tuple[int, bool]]:
     """
-    Return the contracts of an operator that run in the month and have no invoice for it.
+    Return the contracts of an operator that run in the month and have no invoice for it, each with
+    whether it shares what the month's other documents come to and so has to wait for them.
     """
     days = DateRange(month, next_month(month))
     invoiced = Invoice.objects.filter(
         contract=OuterRef("pk"), period__local_days__overlap=days
     ).exclude(status=Invoice.Status.VOID)
-    return list(
+    sharing = Terms.objects.filter(
+        contract=OuterRef("pk"), valid__overlap=days, details__has_key="heat_share"
+    )
+    return (
         Contract.objects.filter(operator_id=operator_id, valid__overlap=days)
         .exclude(status=Contract.Status.DRAFT)
         .exclude(Exists(invoiced))
+        .annotate(shares=Exists(sharing))
         .order_by("pk")
-        .values_list("pk", flat=True)
+        .values_list("pk", "shares")
     )
 
 

@@ -1,10 +1,11 @@
 from sites.operations.accounts import UnknownTimezone, set_password, set_preferences
-from sites.operations.audit import record
+from sites.operations.audit import record, record_all
 from sites.operations.hooks import (
     ATTEMPTS,
     DueMessage,
     add_webhook,
     announce,
+    announce_all,
     end_webhook,
     next_message,
     note_answer,
@@ -55,6 +56,7 @@ __all__ = [
     "add_webhook",
     "allow_naming",
     "announce",
+    "announce_all",
     "change_role",
     "create_member",
     "create_site",
@@ -69,6 +71,7 @@ __all__ = [
     "note_answer",
     "open_invitation",
     "record",
+    "record_all",
     "send_again",
     "set_password",
     "set_preferences",

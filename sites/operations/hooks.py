@@ -5,6 +5,7 @@ transaction of the event itself; a task carries the messages.
 
 import datetime as dt
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,15 @@ def announce(
     Note an event for the addresses that want it, within the caller's transaction. The same
     event of the same subject is told once.
     """
+    announce_all(operator_id=operator_id, event=event, told={subject: payload}, at=at)
+
+
+def announce_all(
+    *, operator_id: int, event: str, told: Mapping[str, dict[str, Any]], at: dt.datetime
+) -> None:
+    """
+    Do as `announce` for many subjects with their payloads.
+    """
     wanting = Webhook.objects.filter(
         operator_id=operator_id, events__contains=[event], ended_at__isnull=True
     )
@@ -71,6 +81,7 @@ def announce(
                 payload={"event": event, "subject": subject, "at": at.isoformat(), **payload},
             )
             for webhook in wanting
+            for subject, payload in told.items()
         ],
         ignore_conflicts=True,
     )  # fmt: skip

@@ -36,7 +36,12 @@ from telemetry.queries.carbon import (
     latest_years,
     tenant_footprint,
 )
-from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
+from telemetry.queries.delivered import (
+    LossesNotAgreed,
+    NoRegister,
+    delivered_energies,
+    delivered_energy,
+)
 from telemetry.queries.evidence import (
     MeteredEnergy,
     canonical_readings,
@@ -209,6 +214,7 @@ __all__ = [
     "MeteredEnergy",
     "MonthEnergy",
     "NoCheck",
+    "NoRegister",
     "Placed",
     "Problem",
     "Purchase",
@@ -255,6 +261,7 @@ __all__ = [
     "claims",
     "counterfactuals",
     "customer_years",
+    "delivered_energies",
     "delivered_energy",
     "displaced",
     "eed_report",

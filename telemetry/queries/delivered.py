@@ -5,7 +5,7 @@ Heat as the customer gets it: what was metered, less what the contract takes off
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -14,10 +14,22 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 from sites.domain import Period, local_days
 from telemetry.domain.losses import LossMethod, delivered
 from telemetry.models import Channel, LossPolicy, MeteringPoint, Rollup
-from telemetry.queries.evidence import MeteredEnergy, metered_energy, register_of
-from telemetry.queries.rollups import energy_over
+from telemetry.queries.evidence import (
+    MeteredEnergy,
+    metered_energies,
+    metered_energy,
+    register_of,
+    registers_of,
+)
+from telemetry.queries.rollups import ReadingMissing, energy_over
 
 _HUNDRED = Decimal(100)
+
+
+class NoRegister(Exception):
+    """
+    A metering point has no register of energy. Carries the point's id.
+    """
 
 
 class LossesNotAgreed(Exception):
@@ -35,10 +47,43 @@ def delivered_energy(*, point_id: int, period: Period) -> MeteredEnergy:
     :raises ReadingMissing: if an hour of the period is not covered
     :raises LossesNotAgreed: if no loss policy holds on one of the days
     """
-    channel = register_of(point_id=point_id)
+    (found,) = delivered_energies(wanted=[(point_id, period)])
+    if isinstance(found, MeteredEnergy):
+        return found
+    raise found
+
+
+def delivered_energies(
+    *, wanted: Sequence[tuple[int, Period]]
+) -> list[MeteredEnergy | ReadingMissing | LossesNotAgreed | NoRegister]:
+    """
+    Do as `delivered_energy` for many points and periods, in their order; what cannot be told
+    comes as the error instead. Points on the customer's side are read together.
+    """
+    registers = registers_of(point_ids={point_id for point_id, _ in wanted})
+    found: dict[int, MeteredEnergy | ReadingMissing | LossesNotAgreed | NoRegister] = {}
+    together = []
+    for n, (point_id, period) in enumerate(wanted):
+        channel = registers.get(point_id)
+        if channel is None:
+            found[n] = NoRegister(point_id)
+        elif channel.point.boundary != MeteringPoint.Boundary.HEAT_SOURCE:
+            together.append((n, channel, period))
+        else:
+            try:
+                found[n] = _less_losses(channel, period)
+            except (ReadingMissing, LossesNotAgreed) as problem:
+                found[n] = problem
+    metered = metered_energies(wanted=[(channel, period) for _, channel, period in together])
+    found |= {n: energy for (n, _, _), energy in zip(together, metered, strict=True)}
+    return [found[n] for n in range(len(wanted))]
+
+
+def _less_losses(channel: Channel, period: Period) -> MeteredEnergy:
+    """
+    Return what reaches the customer of heat that is metered at the source.
+    """
     point = channel.point
-    if point.boundary != MeteringPoint.Boundary.HEAT_SOURCE:
-        return metered_energy(channel=channel, period=period)
     pieces = list(_pieces(point, period))
     if all(policy.method == LossPolicy.Method.SINK_METER for policy, _ in pieces):
         sink = register_of(point_id=_customers_side(point))

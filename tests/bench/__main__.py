@@ -55,7 +55,11 @@ def main() -> None:
             "machine": {"cores": os.cpu_count()},
             **ingest.measure(rows=40_000 if quick else 500_000, runs=1 if quick else 3),
             **ingest.measure_memory(rows=100_000 if quick else 3_000_000),
-            **invoices.measure(contracts=20 if quick else 400),
+            **invoices.measure(
+                contracts=200 if quick else 10_000,
+                meters=2 if quick else 200,
+                pdfs=20 if quick else 400,
+            ),
             **pages.measure(sites=20 if quick else 1000, months=2 if quick else 10),
         }
         connection.close()

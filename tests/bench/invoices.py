@@ -1,5 +1,5 @@
 """
-Invoices per second, issued with their evidence and without the PDF.
+Invoices per second, issued with their evidence and without the PDF; PDFs per second; memory.
 """
 
 import subprocess
@@ -10,37 +10,117 @@ from typing import Any
 from django.db.models import Max, Min
 
 from billing import operations, tasks
-from billing.models import Invoice
+from billing.models import BillingRun, Contract, Invoice, Terms
+from telemetry.models import Channel
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel
 
 ROOT = Path(__file__).resolve().parents[2]
+# One process of a run: bills until nothing waits, then prints its greatest memory in MiB.
+_WORK = """
+import resource, sys, django
+django.setup()
+from billing import tasks
+tasks.bill_run(run_id=int(sys.argv[1]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+# Draws the documents of every other invoice.
+_DRAW = """
+import sys, time, django
+django.setup()
+from billing import documents
+from billing.models import Invoice
+offset, step, last = map(int, sys.argv[1:])
+invoices = list(Invoice.objects.select_related("contract__site", "period", "corrects")
+    .order_by("pk")[:last])[offset::step]
+documents.invoice_pdf(invoice=invoices[0])
+begins = time.monotonic()
+for invoice in invoices:
+    documents.invoice_pdf(invoice=invoice)
+print(len(invoices) / (time.monotonic() - begins))
+"""
 
 
-def measure(*, contracts: int) -> dict[str, Any]:
+def measure(*, contracts: int, meters: int, pdfs: int) -> dict[str, Any]:
     """
-    Bill one metered month of many contracts in one run.
+    Bill one metered month of many contracts in a run of their own, and of a tenth as many; draw
+    some of the documents.
+
+    Contracts share meters, but each is metered and its evidence taken for itself.
     """
-    channel = make_heat_channel(code="billed")
-    meter_january(channel)
-    for number in range(contracts):
-        make_contract(channel, reference=f"B-{number}")
+    channels = [make_heat_channel(code="billed-0")]
+    channels += [
+        make_heat_channel(site=channels[0].site, code=f"billed-{n}") for n in range(1, meters)
+    ]
+    for channel in channels:
+        meter_january(channel)
+    few, _ = _run(channels, "few", contracts // 10)
+    most, per_s = _run(channels, "all", contracts)
+    return {
+        "invoices": {
+            "per_s": per_s, "goal": 300, "workers": tasks.WORKERS_A_RUN, "contracts": contracts,
+        },
+        "billing_memory": {
+            "mib": round(most), "times_that_of_a_tenth": round(most / few, 2), "goal": 1.2,
+        },
+        "documents": {"pdfs_per_s": _draw(pdfs), "goal": 30, "workers": 2},
+    }  # fmt: skip
+
+
+def _run(channels: list[Channel], name: str, count: int) -> tuple[float, int]:
+    """
+    Return the memory of the larger worker in MiB and the invoices per second.
+    """
+    _make_contracts(channels, name, count)
     run = operations.start_run(
-        operator_id=channel.site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
+        operator_id=channels[0].site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )
     # As two workers of a run do it; what is timed is from the first invoice to the last.
-    work = (
-        f"import django; django.setup(); from billing import tasks; tasks.bill_run(run_id={run.pk})"
-    )
-    workers = [
-        subprocess.Popen([sys.executable, "-W", "ignore", "-c", work], cwd=ROOT)
-        for _ in range(tasks.WORKERS_A_RUN)
-    ]
-    if any(worker.wait() for worker in workers):
-        raise RuntimeError("a worker failed")
+    memory = max(_in_parallel(_WORK, [[str(run.pk)]] * tasks.WORKERS_A_RUN))
     done = run.items.aggregate(first=Min("done_at"), last=Max("done_at"))
     seconds = (done["last"] - done["first"]).total_seconds()
     issued = Invoice.objects.filter(items__run=run, status="issued").count()
-    if issued != contracts:
-        raise RuntimeError(f"{issued} of {contracts} invoices were issued")
-    return {"invoices": {"per_s": round(contracts / seconds), "goal": 100, "workers": len(workers)}}
+    if issued != count or BillingRun.objects.get(pk=run.pk).status != "finished":
+        raise RuntimeError(f"{issued} of {count} invoices were issued")
+    return memory, round(count / seconds)
+
+
+def _make_contracts(channels: list[Channel], name: str, count: int) -> None:
+    """
+    Make contracts as `make_contract` does, many at once.
+    """
+    like = make_contract(channels[0], reference=f"{name}-0")
+    terms = Terms.objects.get(contract=like)
+    made = []
+    for n in range(1, count):
+        like.pk, like.reference = None, f"{name}-{n}"
+        point = channels[n % len(channels)].point.delivery_point
+        like.delivery_point = point
+        made.append(Contract(**{f.attname: getattr(like, f.attname) for f in like._meta.fields}))
+    Contract.objects.bulk_create(made, batch_size=1000)
+    agreed = []
+    for n, contract in enumerate(made, start=1):
+        terms.pk, terms.contract_id = None, contract.pk
+        terms.metering_point_id = channels[n % len(channels)].point_id
+        agreed.append(Terms(**{f.attname: getattr(terms, f.attname) for f in terms._meta.fields}))
+    Terms.objects.bulk_create(agreed, batch_size=1000)
+
+
+def _in_parallel(code: str, given: list[list[str]]) -> list[float]:
+    """
+    Run a program once for each list of arguments, side by side, and return what they print.
+    """
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    workers = [
+        subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for arguments in given
+    ]
+    said = [worker.communicate()[0] for worker in workers]
+    if any(worker.returncode for worker in workers):
+        raise RuntimeError("a worker failed")
+    return [float(text) for text in said]
+
+
+def _draw(count: int) -> float:
+    found = _in_parallel(_DRAW, [[str(n), "2", str(count)] for n in range(2)])
+    return round(sum(found), 1)

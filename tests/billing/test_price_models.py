@@ -478,7 +478,8 @@ def test_a_contract_from_draft_over_pilot_to_its_end():
     contract.save()
 
     def due() -> list[int]:
-        return queries.contracts_to_bill(operator_id=contract.operator_id, month=JANUARY)
+        found = queries.contracts_to_bill(operator_id=contract.operator_id, month=JANUARY)
+        return [pk for pk, _ in found]
 
     assert due() == []
     operations.start_contract(contract_id=contract.pk, at=LATER, by_id=None)
