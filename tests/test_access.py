@@ -152,6 +152,7 @@ ACCESS = {
     "ops/money/corrections/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/money/books/": (200, 200, 404, 404, 404, 302),
     "ops/money/debits/": (200, 200, 404, 404, 404, 302),
     "ops/money/debits/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/money/mandates/": (200, 200, 404, 404, 404, 302),

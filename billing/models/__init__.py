@@ -1,3 +1,4 @@
+from billing.models.bookkeeping import ACCOUNT_NUMBER, Bookkeeping, RevenueAccount
 from billing.models.contracts import Contract, Terms
 from billing.models.invoices import (
     AttributeUse,
@@ -24,6 +25,7 @@ from billing.models.settlement import (
 )
 
 __all__ = [
+    "ACCOUNT_NUMBER",
     "Allocation",
     "AttributeUse",
     "BankEntry",
@@ -31,6 +33,7 @@ __all__ = [
     "BilledInterval",
     "BillingPeriod",
     "BillingRun",
+    "Bookkeeping",
     "Contract",
     "Debit",
     "DebitFile",
@@ -49,6 +52,7 @@ __all__ = [
     "NumberSeries",
     "PriceIndex",
     "Reminder",
+    "RevenueAccount",
     "RunItem",
     "Terms",
 ]

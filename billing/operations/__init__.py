@@ -1,5 +1,6 @@
 from billing.formats.bank import NotReadable as StatementNotReadable
 from billing.operations.baselines import agree_baseline, fit_baseline, state_baseline
+from billing.operations.bookkeeping import keep_books
 from billing.operations.collection import (
     add_mandate,
     drop_dunning,
@@ -102,6 +103,7 @@ __all__ = [
     "import_index_values",
     "import_statement",
     "issue_draft",
+    "keep_books",
     "make_contract",
     "make_debit_file",
     "make_document",

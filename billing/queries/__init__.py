@@ -3,6 +3,15 @@ Reads of contracts, runs and invoices, split by topic.
 """
 
 from billing.queries.attributes import month_of, unbilled_attributes
+from billing.queries.bookkeeping import (
+    accounts,
+    booked_documents,
+    booked_payments,
+    bookkeeping,
+    revenue_accounts,
+    revenue_kinds,
+    unposted_payments,
+)
 from billing.queries.collection import (
     collectable,
     customers,
@@ -84,6 +93,7 @@ __all__ = [
     "Incomplete",
     "TermsInWords",
     "WrittenLine",
+    "accounts",
     "ageing",
     "allocations_of_entry",
     "bank_entries",
@@ -93,6 +103,9 @@ __all__ = [
     "billable_days",
     "billed_months",
     "bills",
+    "booked_documents",
+    "booked_payments",
+    "bookkeeping",
     "canonical_document",
     "collectable",
     "contracts",
@@ -136,6 +149,8 @@ __all__ = [
     "priced",
     "reminders",
     "reminders_to_send",
+    "revenue_accounts",
+    "revenue_kinds",
     "run_items",
     "run_totals",
     "runs",
@@ -148,6 +163,7 @@ __all__ = [
     "told_expiry",
     "unbilled_attributes",
     "unpaid_before",
+    "unposted_payments",
     "with_balance",
     "year_before",
 ]
