@@ -46,6 +46,10 @@ app.conf.beat_schedule = {
         "task": "portal.tasks.send_alarm_letters",
         "schedule": 30.0,
     },
+    "tell customers of announced work": {
+        "task": "portal.tasks.send_waiting_work_notices",
+        "schedule": 300.0,
+    },
     "drop old findings of probes": {
         "task": "telemetry.tasks.watching.drop_old_probe_results",
         "schedule": 24 * 3600.0,

@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
 
 from sites import queries
-from sites.access import Kind
+from sites.access import Action, Kind, Viewer
 from telemetry import queries as metering
 
 THEMES = ("system", "light", "dark")
@@ -38,6 +38,7 @@ def _places(kind: Kind) -> list[tuple[str, str]]:
         Kind.OPERATOR: [
             ("ops-fleet", gettext("Sites")),
             ("ops-alarms", gettext("Alarms")),
+            ("ops-availability", gettext("Availability")),
             ("ops-meters", gettext("Meters")),
             ("ops-gateways", gettext("Gateways")),
             ("ops-imports", gettext("Imports")),
@@ -75,7 +76,10 @@ def _navigation(request: HttpRequest) -> list[NavItem]:
     waiting = {}
     if kind is Kind.OPERATOR:
         viewer = request.viewer  # type: ignore[attr-defined]
-        waiting[reverse("ops-alarms")] = metering.open_alarm_count(viewer=viewer)
+        found = metering.attention(viewer=viewer)
+        waiting = {
+            reverse("ops-alarms"): found.alarms, reverse("ops-availability"): found.incidents,
+        }  # fmt: skip
     return [
         NavItem(url=url, label=label, current=url == here, waiting=waiting.get(url, 0))
         for url, label in items
@@ -87,12 +91,23 @@ def _memberships(request: HttpRequest) -> list[queries.MembershipSeen]:
     return [] if user_id is None else queries.memberships_of(user_id=user_id)
 
 
-def _alarm_places() -> list[tuple[str, str]]:
+def _alarm_places(viewer: Viewer) -> list[tuple[str, str]]:
+    hooks = [("ops-webhooks", gettext("Webhooks"))] if viewer.can(Action.MANAGE_HOOKS) else []
     return [
         ("ops-alarms", gettext("Alarms")),
         ("ops-alarm-rules", gettext("Rules")),
         ("ops-alarm-contacts", gettext("Who is told")),
         ("ops-alarm-silences", gettext("Silences")),
+        *hooks,
+    ]
+
+
+def _availability_places() -> list[tuple[str, str]]:
+    return [
+        ("ops-availability", gettext("Services")),
+        ("ops-incidents", gettext("Incidents")),
+        ("ops-work", gettext("Announced work")),
+        ("ops-probes", gettext("Probes")),
     ]
 
 
@@ -116,6 +131,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "acting": SimpleLazyObject(acting),
         "theme": theme if theme in THEMES else "system",
         "density": density if density in DENSITIES else "comfortable",
-        "alarm_places": SimpleLazyObject(_alarm_places),
+        "alarm_places": SimpleLazyObject(lambda: _alarm_places(viewer)),
+        "availability_places": SimpleLazyObject(_availability_places),
         "portal_name": gettext("Warmgrid"),
     }

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
@@ -58,34 +59,56 @@ def _month_title(month: MonthEnergy, running: dt.date | None) -> str:
     return gettext("%s so far") % name if month.month == running else name
 
 
-def uptime_drawing(days: Sequence[UptimeDay]) -> charts.Chart:
+def uptime_drawing(
+    days: Sequence[UptimeDay],
+    *,
+    hrefs: Mapping[dt.date, str] | None = None,
+    stories: Mapping[dt.date, Any] | None = None,
+) -> charts.Chart:
     """
-    Draw days as an uptime strip; the last is today. What is not known is hatched, never up.
+    Draw days as an uptime strip; the last is today. What is not known is hatched, never up. A day
+    with an address leads to its story, and says how many incidents it has.
     """
     cells = [
         charts.UptimeDay(
-            minutes=(day.up_s + day.down_s + day.unknown_s) / 60,
+            minutes=(day.up_s + day.down_s + day.unknown_s + day.planned_s) / 60,
             lost=day.down_s / 60,
+            reduced=day.planned_s / 60,
             unknown=day.unknown_s / 60,
             started=not day.before_start,
             today=day is days[-1],
-            title=_uptime_title(day),
+            title=_uptime_title(day, stories.get(day.day) if stories else None),
+            href=(hrefs or {}).get(day.day, ""),
         )
         for day in days
     ]
     return charts.uptime_strip(cells)
 
 
-def _uptime_title(day: UptimeDay) -> str:
+def _uptime_title(day: UptimeDay, story: Any) -> str:
     name = words.day(day.day, "medium")
     if day.before_start:
         return gettext("%s: not started") % name
-    if day.share is None:
-        return gettext("%s: no data") % name
-    minutes = round(day.down_s / 60)
-    if not minutes:
-        return gettext("%s: no minute lost") % name
-    return name + ": " + ngettext("%s minute lost", "%s minutes lost", minutes) % minutes
+    told = []
+    if day.share is None and not day.planned_s:
+        told.append(gettext("no data"))
+    else:
+        lost = round(day.down_s / 60)
+        told.append(
+            ngettext("%s minute lost", "%s minutes lost", lost) % lost
+            if lost
+            else gettext("no minute lost")
+        )
+        for seconds, text in (
+            (day.unknown_s, gettext("%s min not known")),
+            (day.planned_s, gettext("%s min planned")),
+        ):
+            if seconds:
+                told.append(text % max(1, round(seconds / 60)))
+    if story is not None and story.incidents:
+        count = len(story.incidents)
+        told.append(ngettext("%s incident", "%s incidents", count) % count)
+    return f"{name}: {', '.join(told)}"
 
 
 def hours_drawing(hours: Sequence[MatchedHour]) -> charts.Chart:

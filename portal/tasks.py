@@ -127,3 +127,27 @@ def send_alarm_letters(**kwargs: Any) -> None:
         except OSError as refused:
             problem = f"{type(refused).__name__}: {refused}"
         metering_operations.note_letter(letter_id=letter.pk, at=timezone.now(), problem=problem)
+
+
+@shared_task
+def send_waiting_work_notices(**kwargs: Any) -> None:
+    """
+    Send a task for each announcement of work whose e-mails were not sent.
+    """
+    for key in metering.windows_to_mail(at=timezone.now(), limit=100):
+        send_work_notice.delay(window_id=key)
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=30, max_retries=5)
+def send_work_notice(*, window_id: int, **kwargs: Any) -> None:
+    """
+    Tell the members of the customers that announced work touches, once.
+    """
+    window = metering_operations.maintenance_to_mail(window_id=window_id, at=timezone.now())
+    if window is None:
+        return
+    for customer in window.told.order_by("pk"):
+        for address in metering.addressees(tenant_id=customer.pk):
+            context = {"window": window, "zone": window.site.timezone}
+            _send("work", to=address, context=context, folder="availability")
+    logger.info("work notice sent", window_id=window_id)

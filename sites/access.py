@@ -42,6 +42,7 @@ class Action(models.TextChoices):
     MANAGE_METERING = "manage_metering"
     BILL = "bill"
     ISSUE_STATEMENTS = "issue_statements"
+    MANAGE_HOOKS = "manage_hooks"
 
 
 ROLES_OF = {
@@ -57,6 +58,8 @@ _MAY: dict[Action, frozenset[tuple[Kind, Role]]] = {
     Action.MANAGE_METERING: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
     Action.BILL: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.BILLING)}),
     Action.ISSUE_STATEMENTS: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
+    # What is told to other systems holds invoices and incidents alike.
+    Action.MANAGE_HOOKS: frozenset({(Kind.OPERATOR, Role.ADMIN)}),
 }
 
 

@@ -11,6 +11,7 @@ from django.db.models import Count, Q, QuerySet
 
 from sites.access import STRANGER, Action, Kind, Role, Viewer
 from sites.models import (
+    AuditEntry,
     DeliveryPoint,
     HostingService,
     Invitation,
@@ -19,6 +20,8 @@ from sites.models import (
     Site,
     Stakeholder,
     User,
+    Webhook,
+    WebhookMessage,
 )
 
 
@@ -265,3 +268,41 @@ def countries(*, viewer: Viewer) -> list[str]:
         .values_list("country", flat=True)
         .distinct()
     )
+
+
+def trail(*, viewer: Viewer, subject: str, about: str) -> QuerySet[AuditEntry]:
+    """
+    Return who did what about one thing, oldest first; `about` is how the actions begin.
+    """
+    rows = AuditEntry.objects.visible_to(viewer).filter(subject=subject)
+    return rows.filter(action__startswith=about).select_related("by").order_by("at", "pk")
+
+
+def webhooks(*, viewer: Viewer) -> QuerySet[Webhook]:
+    """
+    Return the addresses that are told of events, newest first, with how many messages each has
+    `waiting` and `given_up`.
+    """
+    rows = Webhook.objects.visible_to(viewer).filter(ended_at__isnull=True)
+    counts = {state: Count("messages", filter=Q(messages__state=state)) for state in _NOT_DELIVERED}
+    return rows.annotate(**counts).order_by("-created_at", "-pk")
+
+
+_NOT_DELIVERED = ("waiting", "given_up")
+
+
+def webhook_messages(
+    *, viewer: Viewer, webhook_id: int | None = None, search: str = "", state: str = ""
+) -> QuerySet[WebhookMessage]:
+    """
+    Return the messages to addresses that were not removed, newest first.
+    """
+    rows = WebhookMessage.objects.visible_to(viewer).filter(webhook__ended_at__isnull=True)
+    rows = rows.select_related("webhook")
+    if webhook_id is not None:
+        rows = rows.filter(webhook=webhook_id)
+    if search:
+        rows = rows.filter(Q(event__icontains=search) | Q(subject__icontains=search))
+    if state:
+        rows = rows.filter(state=state)
+    return rows.order_by("-created_at", "-pk")

@@ -12,7 +12,15 @@ from django.urls import get_resolver
 
 from billing import operations
 from billing.models import BankEntry, BillingRun, DebitFile, Dispute, Invoice, Mandate
-from sites.models import Invitation, Membership, Site, Stakeholder
+from sites.models import (
+    HostingService,
+    Invitation,
+    Membership,
+    Site,
+    Stakeholder,
+    Webhook,
+    WebhookMessage,
+)
 from telemetry import operations as metering
 from telemetry.models import (
     Alarm,
@@ -25,16 +33,20 @@ from telemetry.models import (
     ColumnMapping,
     EscalationContact,
     Gateway,
+    Incident,
     IngestBatch,
+    MaintenanceWindow,
     Meter,
     MeteringPoint,
     OutsideCheck,
+    Probe,
     Statement,
     StatementShare,
     Upload,
 )
 from tests import factories
 from tests.factories_alarms import make_alarm
+from tests.factories_availability import make_incident, make_probe, make_webhook, make_work
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_statements import make_statement_site
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
@@ -126,6 +138,33 @@ ACCESS = {
     "ops/alarms/contacts/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
     "ops/alarms/silences/": (200, 200, 404, 404, 404, 302),
     "ops/alarms/silences/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    # Probe, incident, work and webhook are of the site and its operator.
+    "ops/availability/": (200, 200, 404, 404, 404, 302),
+    "ops/availability/services/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/availability/incidents/": (200, 200, 404, 404, 404, 302),
+    "ops/availability/incidents/new/": (200, 200, 404, 404, 404, 302),
+    "ops/availability/incidents/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/availability/incidents/<int:pk>/edit/": (200, 404, 404, 404, 404, 302),
+    "ops/availability/incidents/<int:pk>/withdraw/": (405, 405, 404, 404, 404, 302),
+    "ops/availability/work/": (200, 200, 404, 404, 404, 302),
+    "ops/availability/work/new/": (200, 200, 404, 404, 404, 302),
+    "ops/availability/work/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/availability/work/terms/<slug:slug>/": (200, 404, 404, 404, 404, 302),
+    "ops/availability/probes/": (200, 200, 404, 404, 404, 302),
+    "ops/availability/probes/new/": (200, 200, 404, 404, 404, 302),
+    "ops/availability/probes/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/availability/probes/<int:pk>/edit/": (200, 404, 404, 404, 404, 302),
+    "ops/availability/probes/<int:pk>/pause/": (405, 405, 404, 404, 404, 302),
+    "ops/availability/probes/<int:pk>/resume/": (405, 405, 404, 404, 404, 302),
+    "ops/availability/probes/<int:pk>/try/": (405, 405, 404, 404, 404, 302),
+    "ops/availability/probes/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/webhooks/": (200, 200, 404, 404, 404, 302),
+    "ops/webhooks/new/": (200, 200, 404, 404, 404, 302),
+    "ops/webhooks/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/webhooks/<int:pk>/try/": (405, 405, 404, 404, 404, 302),
+    "ops/webhooks/<int:pk>/renew/": (405, 405, 404, 404, 404, 302),
+    "ops/webhooks/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/webhooks/messages/<int:pk>/again/": (405, 405, 404, 404, 404, 302),
     "ops/invoices/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/": (200, 404, 404, 404, 404, 302),
     # These only take POST; the rows show who gets past the guard.
@@ -242,6 +281,17 @@ def _address(route: str, invoice: Invoice) -> str:
     for name, model in alarming:
         filled = filled.replace(f"alarms/{name}/<int:pk>", f"alarms/{name}/{_first(model)}")
     filled = filled.replace("alarms/<int:pk>", f"alarms/{_first(Alarm)}")
+    available: list[tuple[str, type[Model]]] = [
+        ("availability/incidents", Incident),
+        ("availability/work", MaintenanceWindow),
+        ("availability/probes", Probe),
+        ("availability/services", HostingService),
+        ("ops/webhooks", Webhook),
+        ("webhooks/messages", WebhookMessage),
+    ]
+    for name, model in available:
+        filled = filled.replace(f"{name}/<int:pk>", f"{name}/{_first(model)}")
+    filled = filled.replace("terms/<slug:slug>", f"terms/{invoice.contract.site.slug}")
     line = invoice.lines.earliest("position")
     filled = filled.replace("lines/<int:pk>", f"lines/{line.pk}")
     invited = Invitation.objects.get()
@@ -305,6 +355,10 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     )
     make_upload(site)
     make_alarm(channel)
+    make_probe(site, at=LATER)
+    make_incident(site, at=LATER)
+    make_work(site, start=LATER)
+    make_webhook(site, at=LATER)
     factories.make_user(stakeholder=contract.customer)
     factories.make_invitation(stakeholder=contract.customer, token=INVITED)
     tenant = factories.make_hosting_service(site=site).tenant

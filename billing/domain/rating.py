@@ -36,7 +36,7 @@ class Stretch:
     as metered, None where the terms charge no energy. `hours` gives local start and kWh of each
     hour where the terms have bands. `taken_kwh` is what was charged before in the calendar year;
     `ends_year` says that the stretch ends it. `indices` are the means the clauses ask for, by
-    price and series; `before` the prices that held until now. `up` of `counted` seconds the
+    price and series; `before` the prices that held until now. `up` of `counted` minutes the
     service was there. `pool` is the service's part of the heat revenue. `years` are the 1 Januaries
     since the terms began; `year_savings` and `year_charged_on` the statements of the calendar year
     before this month together; `deposit_held` goes back with this last stretch of the contract.
@@ -337,7 +337,7 @@ def _standing(stretch: Stretch) -> Iterator[RatedLine]:
 
 
 def _service_credit(stretch: Stretch, promise: Promise, fee: Decimal) -> Iterator[RatedLine]:
-    told = f"available {stretch.up} of {stretch.counted} s: "
+    told = f"available {stretch.up} of {stretch.counted} min: "
     if isinstance(promise, StepCredit):
         steps, credit = promise.of(fee, up=stretch.up, counted=stretch.counted)
         told += f"{steps} steps below {promise.target.normalize():f} %, on {fee}"

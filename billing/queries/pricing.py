@@ -28,6 +28,7 @@ from billing.queries.inputs import Incomplete, next_month
 from sites.access import Kind, Role, Viewer
 from sites.domain import Period, local_month
 from telemetry import queries as metering
+from telemetry.domain.service_levels import counts_for_credits, minutes_of
 
 # The charges that are heat or electricity sold by the kWh, tiers and bands included.
 IS_ENERGY = Q(charge="energy") | Q(charge__startswith="energy_")
@@ -237,7 +238,8 @@ def _acting_for(contract: Contract) -> Viewer:
 
 def _uptime(contract: Contract, first: dt.date, end: dt.date) -> Stored:
     """
-    Return the seconds the hosting service was there, of those that are known.
+    Return the minutes the hosting service was there, of those that count: the known ones, or all
+    where too much is unknown. Announced work within its terms counts nowhere.
     """
     service_id = contract.hosting_service_id
     if service_id is None:
@@ -248,7 +250,8 @@ def _uptime(contract: Contract, first: dt.date, end: dt.date) -> Stored:
     ).get(service_id)  # fmt: skip
     if found is None or not found.known_s:
         raise Incomplete("The availability of the service is not known: no heartbeat arrived.")
-    return {"up": found.up_s, "counted": found.known_s}
+    up, counted = counts_for_credits(**minutes_of(found))
+    return {"up": up, "counted": counted}
 
 
 def _pool(contract: Contract, share: Decimal, first: dt.date) -> Decimal:

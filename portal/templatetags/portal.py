@@ -220,6 +220,14 @@ def minutes(seconds: int) -> str:
 
 
 @register.filter
+def hours(seconds: float) -> str:
+    """
+    Write seconds as hours with one decimal: 71.5.
+    """
+    return number(seconds / 3600, 1)
+
+
+@register.filter
 def item(rows: Mapping[Any, Any], key: Any) -> Any:
     """
     Return what a mapping holds for a key, None where it holds nothing.

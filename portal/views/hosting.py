@@ -18,15 +18,17 @@ from django.utils.translation import gettext
 
 from billing import queries as billing
 from portal import charts
-from portal.drawings import first_of_month, uptime_drawing
+from portal.drawings import first_of_month
 from portal.templatetags.portal import month, number
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer
+from portal.views.uptime import credit_share, day_columns, span_of, strip_of
 from sites import queries as places
 from sites.access import Kind, Viewer
 from telemetry import queries as metering
 from telemetry.domain import availability
 from telemetry.domain.availability import Uptime
+from telemetry.domain.service_levels import UNKNOWN_TOLERATED
 
 _WORST_FIRST = ("missing", "suspect", "estimated", "scaled", "actual")
 
@@ -238,26 +240,30 @@ def uptime(request: PortalRequest) -> HttpResponseBase:
     )
     if request.GET.get("format") == "csv":
         return csv_answer(days, day_columns(), filename=f"uptime-{service.slug}.csv")
+    period = span_of(days, service.site.timezone)
+    strip = strip_of(
+        request, days, zone=service.site.timezone, now=now,
+        incidents=metering.incidents(
+            viewer=request.viewer, site=service.site_id, service_id=service.pk, period=period
+        ),
+        work=metering.maintenance(
+            viewer=request.viewer, site=service.site_id, service_id=service.pk, period=period,
+            called_off=False,
+        ),
+    )  # fmt: skip
     context = {
         "services": services,
         "service": service,
         "days": days,
-        "uptime": availability.total(days),
-        "strip": uptime_drawing(days),
+        "uptime": strip.uptime,
+        "strip": strip,
+        "counted": credit_share(strip.uptime),
+        "tolerated": UNKNOWN_TOLERATED,
+        "policy": metering.maintenance_policy(viewer=request.viewer, site_id=service.site_id),
+        "coming": metering.maintenance(
+            viewer=request.viewer, site=service.site_id, service_id=service.pk, coming_after=now
+        ),
         "notes": data_notes([service]),
         "now": now,
     }
     return render(request, "hosting/uptime.html", context)
-
-
-def day_columns() -> Sequence[Column[Any]]:
-    """
-    Return the columns of days of uptime as CSV, in seconds.
-    """
-    return [
-        Column("day", value=lambda d: d.day),
-        Column("up_s", value=lambda d: d.up_s),
-        Column("down_s", value=lambda d: d.down_s),
-        Column("unknown_s", value=lambda d: d.unknown_s),
-        Column("before_start_s", value=lambda d: d.before_start_s),
-    ]

@@ -17,10 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from billing import queries as billing
-from portal.drawings import first_of_month, month_drawing, uptime_drawing
+from portal.drawings import first_of_month, month_drawing
 from portal.forms.sites import SiteFilter
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing
+from portal.views.uptime import Strip, span_of, strip_of
 from sites import queries
 from sites.access import Action, Kind
 from telemetry import queries as telemetry
@@ -28,6 +29,7 @@ from telemetry import queries as telemetry
 # Worst first: what needs a person stands on top.
 _NEED = {"no_data": 0, "unread": 1, "idle": 2, "delivering": 3, "not_started": 4}
 UPTIME_DAYS = 90
+_NEWEST = 5
 
 
 # What the list needs of a site; of a thousand, the rest would take longer than the question.
@@ -147,10 +149,31 @@ def _headline(
         "last_month": heat[0],
         "running_month": heat[-1],
         "due": due.get(last, 0),
+        **_waiting(request, now),
         "newest": max(
             (s.last_reading_at for s in states.values() if s.last_reading_at), default=None
         ),
     }
+
+
+def _waiting(request: PortalRequest, now: dt.datetime) -> dict[str, Any]:
+    """
+    Return the alarms and incidents that are not over, the next work, and how many alarms were
+    over today.
+    """
+    viewer = request.viewer
+    live = list(telemetry.alarms(viewer=viewer, state="live")[:_NEWEST])
+    midnight = now.astimezone(ZoneInfo(timezone.get_current_timezone_name())).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    return {
+        "alarms": live,
+        "handled": telemetry.alarms(viewer=viewer, state="resolved")
+        .filter(resolved_at__gte=midnight).count(),
+        "lasting": telemetry.incidents(viewer=viewer, state="open")[:_NEWEST],
+        "next_work": telemetry.maintenance(viewer=viewer, coming_after=now).reverse().first(),
+        "may_take": viewer.can(Action.MANAGE_SITES),
+    }  # fmt: skip
 
 
 @for_kind(Kind.OPERATOR)
@@ -189,7 +212,8 @@ def site(request: PortalRequest, slug: str) -> HttpResponseBase:
         "heat_chart": month_drawing(months, running=running),
         "days": days,
         "uptime": uptime,
-        "strip": uptime_drawing(days) if uptime.boundary else None,
+        "strip": _strip(request, shown, days, now) if uptime.boundary else None,
+        **_now(request, shown.pk, now),
         "points": [(point, newest.get(point.pk)) for point in points],
         "deliveries": queries.buildings(viewer=request.viewer, site_id=shown.pk),
         "services": queries.hosting_services(viewer=request.viewer, site_id=shown.pk),
@@ -197,6 +221,29 @@ def site(request: PortalRequest, slug: str) -> HttpResponseBase:
         "gateways": telemetry.gateways(viewer=request.viewer, site_id=shown.pk),
     }  # fmt: skip
     return render(request, "ops/site.html", context)
+
+
+def _strip(request: PortalRequest, shown: Any, days: Sequence[Any], now: dt.datetime) -> Strip:
+    about: dict[str, Any] = {"site": shown.pk, "period": span_of(days, shown.timezone)}
+    viewer = request.viewer
+    return strip_of(
+        request, days, zone=shown.timezone, now=now,
+        incidents=telemetry.incidents(viewer=viewer, part="it", **about),
+        work=telemetry.maintenance(viewer=viewer, called_off=False, **about),
+    )  # fmt: skip
+
+
+def _now(request: PortalRequest, site_id: int, now: dt.datetime) -> dict[str, Any]:
+    """
+    Return what needs somebody at a site, and the work to come.
+    """
+    viewer = request.viewer
+    return {
+        "alarms": telemetry.alarms(viewer=viewer, site=site_id, state="live")[:_NEWEST],
+        "lasting": telemetry.incidents(viewer=viewer, site=site_id, state="open")[:_NEWEST],
+        "coming": telemetry.maintenance(viewer=viewer, site=site_id, coming_after=now)[:_NEWEST],
+        "may_take": viewer.can(Action.MANAGE_SITES),
+    }
 
 
 def _month_columns() -> Sequence[Column[Any]]:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from portal.drawings import first_of_month, month_drawing, uptime_drawing
+from portal.drawings import first_of_month, month_drawing
 from portal.templatetags.portal import month, number
 from portal.views.claims import (
     Claim,
@@ -29,8 +29,9 @@ from portal.views.claims import (
     pue_claim,
     reason_in_words,
 )
-from portal.views.hosting import DAYS, day_columns
+from portal.views.hosting import DAYS
 from portal.views.lists import Column, csv_answer
+from portal.views.uptime import day_columns, span_of, strip_of
 from sites import queries as places
 from telemetry import queries as metering
 from telemetry.domain import availability, kpi
@@ -134,6 +135,8 @@ def site(request: HttpRequest, operator: str, site: str) -> HttpResponseBase:
         return csv_answer(shown.months, _heat_columns(), filename=f"{site}-heat.csv")
     if asked == "uptime":
         return csv_answer(shown.days, day_columns(), filename=f"{site}-uptime.csv")
+    period = span_of(shown.days, place.timezone)
+    incidents = metering.public_incidents(site_id=place.pk, period=period) if period else []
     context = {
         "operator": place.operator,
         "site": place,
@@ -145,7 +148,7 @@ def site(request: HttpRequest, operator: str, site: str) -> HttpResponseBase:
         "sentence": _sentence(shown.months),
         "days": shown.days,
         "uptime": shown.uptime,
-        "strip": uptime_drawing(shown.days),
+        "strip": strip_of(request, shown.days, zone=place.timezone, incidents=incidents, now=now),
         "uses": shown.uses,
         "first": shown.first,
         "last": shown.last,

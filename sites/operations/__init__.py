@@ -2,14 +2,18 @@ from sites.operations.accounts import UnknownTimezone, set_password, set_prefere
 from sites.operations.audit import record, record_all
 from sites.operations.hooks import (
     ATTEMPTS,
+    EVENTS,
     DueMessage,
     add_webhook,
     announce,
     announce_all,
+    edit_webhook,
     end_webhook,
     next_message,
     note_answer,
+    renew_secret,
     send_again,
+    send_test,
 )
 from sites.operations.parties import create_member, create_stakeholder
 from sites.operations.people import (
@@ -38,6 +42,7 @@ from sites.operations.publishing import allow_naming, show_site
 
 __all__ = [
     "ATTEMPTS",
+    "EVENTS",
     "AlreadyMember",
     "DueMessage",
     "InvitationExpired",
@@ -61,6 +66,7 @@ __all__ = [
     "create_member",
     "create_site",
     "create_stakeholder",
+    "edit_webhook",
     "end_membership",
     "end_webhook",
     "invitation_of_token",
@@ -72,7 +78,9 @@ __all__ = [
     "open_invitation",
     "record",
     "record_all",
+    "renew_secret",
     "send_again",
+    "send_test",
     "set_password",
     "set_preferences",
     "show_site",

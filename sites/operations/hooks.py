@@ -16,6 +16,20 @@ from sites.operations.audit import record
 
 # Ten attempts over about a day: 30 s, 1 min, 2 min and so on, six hours at most.
 ATTEMPTS = 10
+# What can be told; the payload of each names the thing and its site or customer.
+EVENTS = (
+    "alarm.opened",
+    "alarm.resolved",
+    "incident.opened",
+    "incident.ended",
+    "maintenance.announced",
+    "maintenance.ended",
+    "invoice.issued",
+    "invoice.paid",
+    "invoice.disputed",
+    "statement.issued",
+)
+TEST_EVENT = "webhook.test"
 _FIRST_PAUSE = dt.timedelta(seconds=30)
 _LONGEST_PAUSE = dt.timedelta(hours=6)
 
@@ -32,10 +46,58 @@ def add_webhook(
         operator_id=operator_id, url=url, secret=secret.encode(), events=events, created_at=at
     )
     record(
-        at=at, by_id=by_id, operator_id=operator_id, action="webhook added", subject=url,
+        at=at, by_id=by_id, operator_id=operator_id, action="webhook added", subject=url[:120],
         after={"events": events},
     )  # fmt: skip
     return webhook, secret
+
+
+@transaction.atomic(durable=True)
+def edit_webhook(*, webhook_id: int, events: list[str], at: dt.datetime, by_id: int | None) -> None:
+    """
+    Change which events an address is told of; messages that wait are carried all the same.
+    """
+    webhook = Webhook.objects.select_for_update().get(pk=webhook_id)
+    before = {"events": webhook.events}
+    webhook.events = events
+    webhook.save(update_fields=["events"])
+    record(
+        at=at, by_id=by_id, operator_id=webhook.operator_id, action="webhook changed",
+        subject=webhook.url[:120], before=before, after={"events": events},
+    )  # fmt: skip
+
+
+@transaction.atomic(durable=True)
+def renew_secret(*, webhook_id: int, at: dt.datetime, by_id: int | None) -> str:
+    """
+    Return a new secret of an address, which cannot be read again; the old one signs nothing more.
+    """
+    secret = secrets.token_urlsafe(32)
+    webhook = Webhook.objects.select_for_update().get(pk=webhook_id)
+    webhook.secret = secret.encode()
+    webhook.save(update_fields=["secret"])
+    record(
+        at=at, by_id=by_id, operator_id=webhook.operator_id, action="webhook secret renewed",
+        subject=webhook.url[:120],
+    )  # fmt: skip
+    return secret
+
+
+@transaction.atomic(durable=True)
+def send_test(*, webhook_id: int, at: dt.datetime, by_id: int | None) -> None:
+    """
+    Let one address have a message that is about nothing, to see whether it arrives.
+    """
+    webhook = Webhook.objects.get(pk=webhook_id)
+    subject = at.isoformat()
+    WebhookMessage.objects.create(
+        webhook=webhook, event=TEST_EVENT, subject=subject, created_at=at, next_attempt_at=at,
+        payload={"event": TEST_EVENT, "subject": subject, "at": subject},
+    )  # fmt: skip
+    record(
+        at=at, by_id=by_id, operator_id=webhook.operator_id, action="webhook tried",
+        subject=webhook.url[:120],
+    )  # fmt: skip
 
 
 @transaction.atomic(durable=True)
@@ -51,7 +113,7 @@ def end_webhook(*, webhook_id: int, at: dt.datetime, by_id: int | None) -> None:
     )
     record(
         at=at, by_id=by_id, operator_id=webhook.operator_id, action="webhook removed",
-        subject=webhook.url,
+        subject=webhook.url[:120],
     )  # fmt: skip
 
 
@@ -150,5 +212,5 @@ def send_again(*, message_id: int, at: dt.datetime, by_id: int | None) -> None:
     row.save(update_fields=["state", "attempts", "next_attempt_at"])
     record(
         at=at, by_id=by_id, operator_id=row.webhook.operator_id, action="message sent again",
-        subject=f"{row.event} {row.subject}",
+        subject=f"{row.event} {row.subject}"[:120],
     )  # fmt: skip

@@ -76,6 +76,20 @@ class Uptime:
         return kpi.divide(Decimal(self.known_s), Decimal(self.base_s))
 
     @property
+    def unknown_share(self) -> Decimal | None:
+        """
+        The share of the time in service that is not known; None where there was none.
+        """
+        return kpi.divide(Decimal(self.unknown_s), Decimal(self.base_s))
+
+    @property
+    def in_service_s(self) -> int:
+        """
+        The time in service, planned work too.
+        """
+        return self.base_s + self.planned_s
+
+    @property
     def reason(self) -> kpi.Reason | None:
         """
         Why there is no share; None where there is one.
@@ -118,10 +132,12 @@ def uptime_of(
     service_start: dt.datetime,
     planned: Sequence[Span] = (),
     outages: Sequence[Span] = (),
+    overrun: Sequence[Span] = (),
 ) -> Uptime:
     """
     Return the seconds of [start, end): planned work before outages and heartbeats that say down,
-    those before heartbeats that say up; the rest is unknown.
+    those before heartbeats that say up; the rest is unknown. `overrun` is work that its terms do
+    not allow: down, unless a heartbeat says up.
     """
     begin = max(start, service_start)
     if begin >= end:
@@ -132,6 +148,7 @@ def uptime_of(
     left = spans.without(stretch, work)
     down = spans.common(left, [*says_down, *outages])
     up = spans.common(spans.without(left, down), says_up)
+    down = spans.merged([*down, *spans.without(spans.common(left, overrun), up)])
     up_s, down_s, planned_s = spans.seconds(up), spans.seconds(down), spans.seconds(work)
     return Uptime(
         up_s=up_s,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from telemetry.domain import spans
+from telemetry.domain.availability import Uptime
 from telemetry.domain.spans import Span
 
 _HUNDRED = Decimal(100)
@@ -64,6 +65,18 @@ def _by_month(
             edge = dt.datetime.combine(following, dt.time(), tzinfo=zone).astimezone(dt.UTC)
             yield (local.year, local.month), start, min(edge, end)
             start = edge
+
+
+def minutes_of(uptime: Uptime) -> dict[str, int]:
+    """
+    Return the time in service less planned work in whole minutes: `up`, `down` and `unknown`,
+    which add up to all of it.
+    """
+    base, down, unknown = (
+        int((Decimal(s) / 60).to_integral_value(ROUND_HALF_UP))
+        for s in (uptime.base_s, uptime.down_s, uptime.unknown_s)
+    )
+    return {"up": max(0, base - down - unknown), "down": down, "unknown": unknown}
 
 
 def counts_for_credits(*, up: int, down: int, unknown: int) -> tuple[int, int]:

@@ -46,6 +46,8 @@ class Probe(models.Model):
     timeout_s = models.PositiveSmallIntegerField(default=10)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    # While somebody paused it, it asks nothing and its silence means nothing.
+    paused_at = models.DateTimeField(null=True, blank=True)
     next_at = models.DateTimeField()
 
     objects = ProbeQuerySet.as_manager()
@@ -62,7 +64,11 @@ class Probe(models.Model):
             ),
         ]  # fmt: skip
         indexes = [
-            models.Index(fields=["next_at"], name="probes_due", condition=Q(ended_at__isnull=True))
+            models.Index(
+                fields=["next_at"],
+                name="probes_due",
+                condition=Q(ended_at__isnull=True, paused_at__isnull=True),
+            )
         ]
 
     def __str__(self) -> str:
@@ -196,6 +202,8 @@ class MaintenanceWindow(models.Model):
     announced_at = models.DateTimeField()
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    # When the customers were e-mailed; None where they still are to be.
+    mailed_at = models.DateTimeField(null=True, blank=True)
     # The customers who were told; they read it.
     told = models.ManyToManyField(Stakeholder, related_name="maintenance")
 
@@ -222,7 +230,11 @@ class MaintenanceWindow(models.Model):
 
 
 class MaintenancePolicyQuerySet(ScopedQuerySet["MaintenancePolicy"]):
-    scope = Scope(operator="site__operator")
+    # Customers read what is agreed about work that touches them.
+    scope = Scope(
+        operator="site__operator", partner="site__delivery_points__partner",
+        tenant="site__hosting_services__tenant", many=True,
+    )  # fmt: skip
 
 
 class MaintenancePolicy(models.Model):

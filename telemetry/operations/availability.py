@@ -1,5 +1,5 @@
 """
-Probes, announced work and incidents.
+Announced work and incidents.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import F
 
 from sites.models import DeliveryPoint, HostingService, Site
 from sites.operations import announce, record
@@ -19,8 +18,6 @@ from telemetry.models import (
     MaintenancePolicy,
     MaintenanceWindow,
     Part,
-    Probe,
-    ProbeResult,
 )
 
 
@@ -51,69 +48,6 @@ class Subject:
         if self.part != Part.IT and self.service_id is None:
             found |= set(deliveries.values_list("partner_id", flat=True))
         return sorted(found)
-
-
-@transaction.atomic(durable=True)
-def add_probe(*, site_id: int, at: dt.datetime, by_id: int | None, **fields: Any) -> Probe:
-    """
-    Add a probe; `fields` are those of `Probe`. It asks for the first time at once.
-    """
-    probe = Probe.objects.create(site_id=site_id, created_at=at, next_at=at, **fields)
-    record(
-        at=at, by_id=by_id, operator_id=probe.site.operator_id, action="probe added",
-        subject=f"{probe.site.slug}/{probe.name}", after={"target": probe.target},
-    )  # fmt: skip
-    return probe
-
-
-@transaction.atomic(durable=True)
-def end_probe(*, probe_id: int, at: dt.datetime, by_id: int | None) -> None:
-    """
-    Stop a probe; what it found stays.
-    """
-    probe = Probe.objects.select_for_update(of=("self",)).select_related("site").get(pk=probe_id)
-    probe.ended_at = probe.ended_at or at
-    probe.save(update_fields=["ended_at"])
-    record(
-        at=at, by_id=by_id, operator_id=probe.site.operator_id, action="probe ended",
-        subject=f"{probe.site.slug}/{probe.name}",
-    )  # fmt: skip
-
-
-@transaction.atomic(durable=True)
-def take_due_probes(*, at: dt.datetime, limit: int = 500) -> list[int]:
-    """
-    Return the probes that are due and set when each is next, so that none is asked twice.
-    """
-    due = (
-        Probe.objects.select_for_update(skip_locked=True)
-        .filter(ended_at__isnull=True, next_at__lte=at)
-        .order_by("next_at", "pk")[:limit]
-    )
-    keys = [probe.pk for probe in due]
-    Probe.objects.filter(pk__in=keys).update(next_at=at + F("interval_s") * dt.timedelta(seconds=1))
-    return keys
-
-
-@transaction.atomic(durable=True)
-def note_probe(
-    *, probe_id: int, at: dt.datetime, ok: bool, took_ms: int | None, answer: str
-) -> None:
-    """
-    Keep what a probe found; the same instant again changes nothing.
-    """
-    ProbeResult.objects.bulk_create(
-        [ProbeResult(probe_id=probe_id, at=at, ok=ok, took_ms=took_ms, answer=answer[:120])],
-        ignore_conflicts=True,
-    )
-
-
-@transaction.atomic(durable=True)
-def drop_old_results(*, before: dt.datetime) -> int:
-    """
-    Drop what probes found before an instant; incidents stay.
-    """
-    return ProbeResult.objects.filter(at__lt=before).delete()[0]
 
 
 @transaction.atomic(durable=True)
@@ -164,14 +98,15 @@ def announce_maintenance(
 
 class AlreadyOver(Exception):
     """
-    What has ended cannot be called off.
+    What has ended cannot be ended or called off.
     """
 
 
 @transaction.atomic(durable=True)
-def cancel_maintenance(*, window_id: int, at: dt.datetime, by_id: int | None) -> None:
+def end_maintenance(*, window_id: int, at: dt.datetime, by_id: int | None) -> bool:
     """
-    Call announced work off; from then on its time is no planned time.
+    Call announced work off or, where it has begun, end it early: what is left of its time is no
+    planned time. Return whether it had begun.
 
     :raises AlreadyOver: if it has ended or was called off before
     """
@@ -182,12 +117,41 @@ def cancel_maintenance(*, window_id: int, at: dt.datetime, by_id: int | None) ->
     )
     if window.cancelled_at is not None or window.span.upper <= at:
         raise AlreadyOver
-    window.cancelled_at = at
-    window.save(update_fields=["cancelled_at"])
+    begun: bool = window.span.lower < at
+    before = {"end": window.span.upper.isoformat()}
+    if begun:
+        window.span = DateTimeTZRange(window.span.lower, at)
+    else:
+        window.cancelled_at = at
+    window.save(update_fields=["cancelled_at", "span"])
     record(
-        at=at, by_id=by_id, operator_id=window.site.operator_id, action="maintenance called off",
-        subject=f"{window.site.slug}/{window.pk}",
+        at=at, by_id=by_id, operator_id=window.site.operator_id,
+        action="maintenance ended" if begun else "maintenance called off",
+        subject=f"{window.site.slug}/{window.pk}", before=before,
     )  # fmt: skip
+    announce(
+        operator_id=window.site.operator_id, event="maintenance.ended", subject=str(window.pk),
+        payload={"site": window.site.slug, "begun": begun, "reason": window.reason}, at=at,
+    )  # fmt: skip
+    return begun
+
+
+@transaction.atomic(durable=True)
+def maintenance_to_mail(*, window_id: int, at: dt.datetime) -> MaintenanceWindow | None:
+    """
+    Take the announcement of work to e-mail it; None where it went, or is too late or off.
+    """
+    window = (
+        MaintenanceWindow.objects.select_for_update(of=("self",))
+        .select_related("site__operator", "hosting_service", "delivery_point")
+        .filter(pk=window_id, mailed_at__isnull=True, cancelled_at__isnull=True)
+        .first()
+    )
+    if window is None or window.span.upper <= at:
+        return None
+    window.mailed_at = at
+    window.save(update_fields=["mailed_at"])
+    return window
 
 
 @transaction.atomic(durable=True)
@@ -356,12 +320,13 @@ WITH hearts AS (
     SELECT bool_and(NOT q.ok) AS failing FROM (
       SELECT DISTINCT ON (b.id) q.ok, q.at FROM telemetry_probe b
       JOIN telemetry_proberesult q ON q.probe_id = b.id
-      WHERE b.site_id = h.site_id AND b.ended_at IS NULL AND q.at > h.at + h.every
+      WHERE b.site_id = h.site_id AND b.ended_at IS NULL AND b.paused_at IS NULL
+        AND q.at > h.at + h.every
         AND q.at <= %(now)s
         AND (b.hosting_service_id IS NOT DISTINCT FROM h.service_id
           OR (b.hosting_service_id IS NULL AND NOT EXISTS (
             SELECT 1 FROM telemetry_probe own WHERE own.hosting_service_id = h.service_id
-              AND own.ended_at IS NULL)))
+              AND own.ended_at IS NULL AND own.paused_at IS NULL)))
       ORDER BY b.id, q.at DESC
     ) q
   ) probed ON true

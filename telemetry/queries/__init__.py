@@ -10,7 +10,6 @@ from telemetry.queries.alarms import (
     alarm_silences,
     alarms,
     alarms_of_letter,
-    open_alarm_count,
 )
 from telemetry.queries.attributes import (
     Displaced,
@@ -105,13 +104,28 @@ from telemetry.queries.meters import (
 )
 from telemetry.queries.meters_by_serial import Placed, placed_meters, plain_serial
 from telemetry.queries.outages import (
+    Attention,
+    attention,
+    incident_of,
     incidents,
     maintenance,
+    maintenance_policies,
     maintenance_policy,
+)
+from telemetry.queries.probing import (
+    ProbeStretch,
+    probe_history,
+    probe_results,
     probe_to_ask,
     probes,
 )
-from telemetry.queries.public import public_displaced, public_heat, public_uptime_days
+from telemetry.queries.public import (
+    PublicIncident,
+    public_displaced,
+    public_heat,
+    public_incidents,
+    public_uptime_days,
+)
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.quarters import (
     FlowTemperature,
@@ -191,8 +205,16 @@ from telemetry.queries.uptime import (
     service_availability,
     uptime_days,
 )
+from telemetry.queries.work import (
+    MonthOfWork,
+    WorkCheck,
+    check_work,
+    planned_seconds,
+    windows_to_mail,
+)
 
 __all__ = [
+    "Attention",
     "Balance",
     "DayBalance",
     "DayCheck",
@@ -213,10 +235,13 @@ __all__ = [
     "MatchedHour",
     "MeteredEnergy",
     "MonthEnergy",
+    "MonthOfWork",
     "NoCheck",
     "NoRegister",
     "Placed",
+    "ProbeStretch",
     "Problem",
+    "PublicIncident",
     "Purchase",
     "QuarterHour",
     "ReadingMissing",
@@ -234,6 +259,7 @@ __all__ = [
     "UptimeDay",
     "WasteHeat",
     "WeighedBy",
+    "WorkCheck",
     "WorkingPoint",
     "addressees",
     "alarm_channels",
@@ -245,6 +271,7 @@ __all__ = [
     "alarms_of_letter",
     "all_gateways",
     "allocations",
+    "attention",
     "availability",
     "batches",
     "batches_of",
@@ -258,6 +285,7 @@ __all__ = [
     "channels_to_roll_up",
     "channels_waiting",
     "channels_with_due_days",
+    "check_work",
     "claims",
     "counterfactuals",
     "customer_years",
@@ -281,6 +309,7 @@ __all__ = [
     "held_for_service",
     "hourly_energy",
     "hourly_match",
+    "incident_of",
     "incidents",
     "installations",
     "issuer",
@@ -294,6 +323,7 @@ __all__ = [
     "loss_policies",
     "lots",
     "maintenance",
+    "maintenance_policies",
     "maintenance_policy",
     "mapping_spec",
     "mappings",
@@ -303,20 +333,23 @@ __all__ = [
     "meters_at",
     "monthly_energy",
     "newest_hours",
-    "open_alarm_count",
     "outside_checks",
     "placed_meters",
     "places_of",
     "plain_serial",
+    "planned_seconds",
     "point_of_channel",
     "points",
     "portfolio",
+    "probe_history",
+    "probe_results",
     "probe_to_ask",
     "probes",
     "problems_of_batch",
     "public_checks",
     "public_displaced",
     "public_heat",
+    "public_incidents",
     "public_site_figures",
     "public_statement",
     "public_uptime_days",
@@ -356,5 +389,6 @@ __all__ = [
     "validation_settings",
     "verified_until",
     "waste_heat",
+    "windows_to_mail",
     "working_point",
 ]

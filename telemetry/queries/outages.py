@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Q, QuerySet, Value
 
 from sites.access import Viewer
 from sites.domain import Period
@@ -20,11 +20,10 @@ from sites.models import Site
 from telemetry.domain import service_levels, spans
 from telemetry.domain.spans import Span
 from telemetry.models import (
+    Alarm,
     Incident,
     MaintenancePolicy,
     MaintenanceWindow,
-    Probe,
-    ProbeResult,
 )
 
 FAR = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
@@ -36,25 +35,35 @@ def incidents(
     search: str = "",
     site: int | None = None,
     part: str = "",
+    cause: str = "",
     state: str = "",
     period: Period | None = None,
     service_id: int | None = None,
     delivery_id: int | None = None,
 ) -> QuerySet[Incident]:
     """
-    Return the incidents the viewer may see, newest first. With a service or delivery point also
-    those of its whole site.
+    Return the incidents the viewer may see, newest first, with how long each `lasted`. With a
+    service or delivery point also those of its whole site. `state` is open, over or withdrawn;
+    without it, those that were withdrawn are left out.
     """
-    rows = Incident.objects.visible_to(viewer).select_related(
-        "site", "hosting_service", "delivery_point"
+    rows = (
+        Incident.objects.visible_to(viewer)
+        .filter(withdrawn_at__isnull=state != "withdrawn")
+        .select_related("site", "hosting_service", "delivery_point")
+        .annotate(lasted=F("ended_at") - F("started_at"))
     )
     if search:
-        rows = rows.filter(Q(title__icontains=search) | Q(text__icontains=search))
+        rows = rows.filter(
+            Q(title__icontains=search) | Q(text__icontains=search)
+            | Q(site__name__icontains=search) | Q(hosting_service__name__icontains=search)
+        )  # fmt: skip
     if site is not None:
         rows = rows.filter(site=site)
     if part:
-        rows = rows.filter(part=part)
-    if state:
+        rows = rows.filter(part__in=[part, "all"])
+    if cause:
+        rows = rows.filter(cause=cause)
+    if state in {"open", "over"}:
         rows = rows.filter(ended_at__isnull=state == "open")
     if period is not None:
         rows = rows.filter(started_at__lt=period.end).filter(
@@ -71,23 +80,70 @@ def incidents(
     return rows.order_by("-started_at", "-pk")
 
 
+def incident_of(*, viewer: Viewer, incident_id: int) -> Incident | None:
+    """
+    Return one incident, also one that was withdrawn, with whom it touched.
+    """
+    rows = Incident.objects.visible_to(viewer).select_related(
+        "site", "hosting_service", "delivery_point"
+    )
+    rows = rows.annotate(lasted=F("ended_at") - F("started_at"))
+    return rows.prefetch_related("affected").filter(pk=incident_id).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """
+    What waits for somebody: alarms nobody took, incidents that are not over.
+    """
+
+    alarms: int = 0
+    incidents: int = 0
+
+
+def attention(*, viewer: Viewer) -> Attention:
+    """
+    Return what waits for somebody, in one query.
+    """
+    alarms = Alarm.objects.visible_to(viewer).filter(state=Alarm.State.OPEN)
+    lasting = Incident.objects.visible_to(viewer).filter(
+        ended_at__isnull=True, withdrawn_at__isnull=True
+    )
+    counted = [
+        rows.order_by().values(what=Value(what)).annotate(n=Count("pk"))
+        for what, rows in (("alarms", alarms), ("incidents", lasting))
+    ]
+    return Attention(**{row["what"]: row["n"] for row in counted[0].union(counted[1], all=True)})
+
+
 def maintenance(
     *,
     viewer: Viewer,
     search: str = "",
     site: int | None = None,
     coming_after: dt.datetime | None = None,
+    called_off: bool = True,
     period: Period | None = None,
+    service_id: int | None = None,
 ) -> QuerySet[MaintenanceWindow]:
     """
     Return the announced work the viewer may see, latest first; with `coming_after` only what is
-    not over by then nor called off.
+    not over by then nor called off. With a service also that on its whole site.
     """
     rows = MaintenanceWindow.objects.visible_to(viewer).select_related(
-        "site", "hosting_service", "delivery_point"
+        "site", "hosting_service", "delivery_point", "by"
     )
+    if not called_off:
+        rows = rows.filter(cancelled_at__isnull=True)
+    if service_id is not None:
+        rows = rows.filter(
+            Q(hosting_service=service_id) | Q(hosting_service__isnull=True, part__in=["it", "all"])
+        )
     if search:
-        rows = rows.filter(Q(reason__icontains=search) | Q(text__icontains=search))
+        rows = rows.filter(
+            Q(reason__icontains=search) | Q(text__icontains=search)
+            | Q(site__name__icontains=search)
+        )  # fmt: skip
     if site is not None:
         rows = rows.filter(site=site)
     if coming_after is not None:
@@ -105,43 +161,26 @@ def maintenance_policy(*, viewer: Viewer, site_id: int) -> MaintenancePolicy:
     return held or MaintenancePolicy(site_id=site_id)
 
 
-def probes(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[Probe]:
+def maintenance_policies(*, viewer: Viewer) -> dict[int, MaintenancePolicy]:
     """
-    Return the probes that ask, with what each found last (`last_ok`, `last_at`, `last_answer`).
+    Return what was agreed about work, by site; sites with the usual terms are not in it.
     """
-    newest = ProbeResult.objects.filter(probe=OuterRef("pk")).order_by("-at")
-    rows = Probe.objects.visible_to(viewer).filter(ended_at__isnull=True)
-    if site_id is not None:
-        rows = rows.filter(site=site_id)
-    return (
-        rows.select_related("site", "hosting_service")
-        .annotate(
-            last_at=Subquery(newest.values("at")[:1]),
-            last_ok=Subquery(newest.values("ok")[:1]),
-            last_answer=Subquery(newest.values("answer")[:1]),
-        )
-        .order_by("site__name", "name")
-    )
-
-
-def probe_to_ask(*, probe_id: int) -> Probe | None:
-    """
-    Return a probe that still asks; for tasks.
-    """
-    return Probe.objects.filter(pk=probe_id, ended_at__isnull=True).first()
+    return {p.site_id: p for p in MaintenancePolicy.objects.visible_to(viewer)}
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """
-    What stands over the heartbeats of one subject: planned time, and outages.
+    What stands over the heartbeats of one subject: planned time, outages, and announced work
+    beyond what its terms allow.
     """
 
     planned: tuple[Span, ...] = ()
     down: tuple[Span, ...] = ()
+    overrun: tuple[Span, ...] = ()
 
     def touches(self, start: dt.datetime, end: dt.datetime) -> bool:
-        return any(a < end and b > start for a, b in (*self.planned, *self.down))
+        return any(a < end and b > start for a, b in (*self.planned, *self.down, *self.overrun))
 
 
 def overlays(
@@ -187,13 +226,12 @@ def _overlays(
     for site_id, service in keys:
         policy = policies.get(site_id) or MaintenancePolicy(site_id=site_id)
         own = {(site_id, service), (site_id, None)}
+        announced = [w for key in own for w in work.get(key, ())]
+        planned = planned_time(announced, policy, sites[site_id].timezone)
         made[site_id, service] = Overlay(
-            planned=tuple(
-                planned_time(
-                    [w for key in own for w in work.get(key, ())], policy, sites[site_id].timezone
-                )
-            ),
+            planned=tuple(planned),
             down=tuple(spans.merged(s for key in own for s in lost.get(key, ()))),
+            overrun=tuple(spans.without([(w.start, w.end) for w in announced], planned)),
         )
     return made
 

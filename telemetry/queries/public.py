@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sites.access import Kind, Viewer
+from sites.domain import Period
 from sites.models import Site
 from telemetry.models import MeteringPoint
 from telemetry.queries.attributes import Displaced, displaced
+from telemetry.queries.outages import incidents
 from telemetry.queries.series import MonthEnergy, boundary_energy
 from telemetry.queries.uptime import UptimeDay, uptime_days
 
@@ -34,6 +37,35 @@ def public_uptime_days(*, site_id: int, now: dt.datetime, days: int = 90) -> lis
     if viewer is None:
         return []
     return uptime_days(viewer=viewer, site_id=site_id, now=now, days=days)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicIncident:
+    """
+    What everybody reads of an incident: when, why, and whether it was all of the site. What people
+    wrote about it may name customers and is not shown.
+    """
+
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    cause: str
+    whole_site: bool
+
+
+def public_incidents(*, site_id: int, period: Period) -> list[PublicIncident]:
+    """
+    Return the incidents of a public site's servers in a period, newest first; none for another.
+    """
+    viewer = _as_operator([site_id]).get(site_id)
+    if viewer is None:
+        return []
+    rows = incidents(viewer=viewer, site=site_id, part="it", period=period)
+    return [
+        PublicIncident(
+            row.started_at, row.ended_at, row.get_cause_display(), row.hosting_service_id is None
+        )
+        for row in rows
+    ]
 
 
 def public_heat(*, site_id: int, first_month: dt.date, last_month: dt.date) -> list[MonthEnergy]:

@@ -337,6 +337,7 @@ def _counted(wanted: Sequence[_Day]) -> dict[tuple[int, dt.date], Known]:
         told = uptime_of(
             beats[d.channel_id, d.day], interval_s=d.interval_s, start=d.start, end=d.end,
             service_start=d.start, planned=d.over.planned, outages=d.over.down,
+            overrun=d.over.overrun,
         )  # fmt: skip
         found[d.channel_id, d.day] = (told.up_s, told.down_s, told.planned_s)
     return found

@@ -14,6 +14,8 @@ NOT_HTML = (".json", ".csv", "/pdf", ".pdf", ".svg", ".txt", "/status-list")
 # (audience, route as in the access table, query string)
 MORE: list[tuple[str, str, str]] = [
     ("operator", "ops/invoices/", "?search=nothing+matches"),
+    ("operator", "ops/availability/incidents/", "?search=nothing+matches"),
+    ("operator", "ops/availability/", "?span=2026-10"),
     ("partner", "heat/bills/", "?search=nothing+matches"),
     ("partner", "heat/usage/", "?month=2026-01"),
     ("partner", "heat/usage/", "?day=2026-01-14"),

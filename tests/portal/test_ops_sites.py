@@ -66,7 +66,7 @@ def test_the_fleet_costs_the_same_for_many_sites(client: Client, django_assert_m
     assert page.context["listing"].count == 56
 
 
-QUERIES_OF_FLEET = 20
+QUERIES_OF_FLEET = 24
 
 
 def test_the_fleet_is_searched_filtered_sorted_and_told_as_csv(client: Client):

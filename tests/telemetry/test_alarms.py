@@ -399,8 +399,8 @@ def test_another_operator_sees_nothing_of_it():
     own = Viewer(1, site.operator_id, Kind.OPERATOR, Role.ADMIN)
     strange = Viewer(1, other.operator_id, Kind.OPERATOR, Role.ADMIN)
 
-    assert queries.open_alarm_count(viewer=own) == 1
-    assert queries.open_alarm_count(viewer=strange) == 0
+    assert queries.attention(viewer=own).alarms == 1
+    assert queries.attention(viewer=strange).alarms == 0
     assert not queries.alarm_rules(viewer=strange).exists()
 
 
