@@ -26,6 +26,10 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.check_due_days",
         "schedule": 60.0,
     },
+    "settle what heat counts": {
+        "task": "telemetry.tasks.settle_heat_due",
+        "schedule": 60.0,
+    },
     "import files left over": {
         "task": "telemetry.tasks.import_left_uploads",
         "schedule": 300.0,

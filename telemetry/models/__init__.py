@@ -32,6 +32,7 @@ from telemetry.models.disclosure import (
     StatementRegister,
     StatementShare,
 )
+from telemetry.models.ledger import HeatDay, HeatDirty, HeatEntry
 from telemetry.models.mapping import ColumnMapping, Upload, UploadChunk
 from telemetry.models.metering import (
     Channel,
@@ -54,6 +55,7 @@ from telemetry.models.quality import (
 from telemetry.models.readings import IngestBatch, Reading, RejectedReading
 from telemetry.models.rollups import DirtyRange, Rollup
 from telemetry.models.rules import CalibrationRule, LossPolicy
+from telemetry.models.supply import Reason, SupplyClosure, SupplyTerms, SupplyWindow
 
 __all__ = [
     "Alarm",
@@ -79,6 +81,9 @@ __all__ = [
     "EscalationContact",
     "Finding",
     "Gateway",
+    "HeatDay",
+    "HeatDirty",
+    "HeatEntry",
     "Incident",
     "IngestBatch",
     "Installation",
@@ -96,6 +101,7 @@ __all__ = [
     "ProbeResult",
     "QualityFlag",
     "Reading",
+    "Reason",
     "RejectedReading",
     "ReportingYear",
     "Rollup",
@@ -105,6 +111,9 @@ __all__ = [
     "StatementInput",
     "StatementRegister",
     "StatementShare",
+    "SupplyClosure",
+    "SupplyTerms",
+    "SupplyWindow",
     "Upload",
     "UploadChunk",
     "VeeValue",

@@ -355,6 +355,8 @@ class Channel(models.Model):
         OUTDOOR = "outdoor", "Outdoor temperature"
         # 0 reuse, 1 partial, 2 bypass: the heat is rejected.
         MODE = "mode", "Operating mode"
+        # What the meter's own memory holds for a month's end, at that instant.
+        MONTH_END = "month_end", "Energy register at the month’s end, as the meter kept it"
 
     # The site is repeated here so that a key is unique and found within it.
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="channels")

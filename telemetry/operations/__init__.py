@@ -56,6 +56,7 @@ from telemetry.operations.gateways import (
     revoke_gateway,
     rotate_token,
 )
+from telemetry.operations.heat import settle_heat
 from telemetry.operations.ingest import IngestResult, ingest, keep_unreadable, replay_rejected
 from telemetry.operations.issuer_keys import key_compromised, rotate_key
 from telemetry.operations.losses import agree_losses
@@ -96,6 +97,7 @@ from telemetry.operations.statements import (
     statement_to_mail,
     withdraw_outside_check,
 )
+from telemetry.operations.supply import agree_supply
 from telemetry.operations.uploads import (
     CHUNK,
     add_upload,
@@ -137,6 +139,7 @@ __all__ = [
     "add_register",
     "add_upload",
     "agree_losses",
+    "agree_supply",
     "allocate",
     "announce_maintenance",
     "cancel_lot",
@@ -200,6 +203,7 @@ __all__ = [
     "set_maintenance_policy",
     "set_radio_key",
     "set_rule",
+    "settle_heat",
     "share_statement",
     "silence_site",
     "statement_to_mail",

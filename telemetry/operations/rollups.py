@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
-from telemetry.operations import quality, quality_days
+from telemetry.operations import heat, quality, quality_days
 from telemetry.operations import rollup_registers as registers
 from telemetry.operations import rollup_sql as sql
 from telemetry.operations import rollup_values as values
@@ -86,3 +86,6 @@ def _roll_up_span(
         parameters["by_time"] = channel.interval_s is not None
         for grain, part in (("day", "hour"), ("month", "day")):
             cursor.execute(sql.COARSER, {**parameters, "grain": grain, "part": part})
+    heat.mark_heat(
+        channel=channel, lower=parameters["lower"], upper=parameters["upper"], at=at
+    )  # fmt: skip

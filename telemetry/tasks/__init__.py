@@ -43,6 +43,29 @@ def roll_up_channel(*, channel_id: int, **kwargs: Any) -> None:
     logger.info("rolled up", channel_id=channel_id, ranges=ranges)
 
 
+# Readings trickle in; a delivery point is looked at once for all that came in this time.
+_HEAT_WAITS = dt.timedelta(minutes=3)
+
+
+@shared_task
+def settle_heat_due(**kwargs: Any) -> None:
+    """
+    Send one task for each delivery point whose heat ledger waits.
+    """
+    now = timezone.now()
+    for key in queries.heat_to_settle(now=now, marked_before=now - _HEAT_WAITS, limit=_AT_ONCE):
+        settle_heat.delay(delivery_point_id=key)
+
+
+@shared_task
+def settle_heat(*, delivery_point_id: int, **kwargs: Any) -> None:
+    """
+    Bring one heat ledger up to date; a second delivery of the message finds nothing to do.
+    """
+    days = operations.settle_heat(delivery_point_id=delivery_point_id, at=timezone.now())
+    logger.info("heat settled", delivery_point_id=delivery_point_id, days=days)
+
+
 @shared_task
 def check_due_days(**kwargs: Any) -> None:
     """
