@@ -191,6 +191,8 @@ ACCESS = {
     "ops/money/corrections/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/money/revenue/": (200, 200, 404, 404, 404, 302),
+    "ops/money/costs/<slug:slug>/": (200, 404, 404, 404, 404, 302),
     "ops/money/books/": (200, 200, 404, 404, 404, 302),
     "ops/money/debits/": (200, 200, 404, 404, 404, 302),
     "ops/money/debits/<int:pk>/": (200, 404, 404, 404, 404, 302),
@@ -311,6 +313,7 @@ def _address(route: str, invoice: Invoice) -> str:
     site = invoice.contract.site
     filled = filled.replace("<slug:operator>", site.operator.slug)
     filled = filled.replace("<slug:site>", site.slug)
+    filled = filled.replace("costs/<slug:slug>", f"costs/{site.slug}")
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
     filled = filled.replace("channels/<int:pk>", f"channels/{_first(Channel)}")
     filled = filled.replace("points/<int:pk>", f"points/{_first(MeteringPoint)}")

@@ -1,5 +1,6 @@
 from billing.models.bookkeeping import ACCOUNT_NUMBER, Bookkeeping, RevenueAccount
 from billing.models.contracts import Contract, Terms
+from billing.models.costs import HeatCost
 from billing.models.invoices import (
     AttributeUse,
     BilledInterval,
@@ -40,6 +41,7 @@ __all__ = [
     "Dispute",
     "DisputeNote",
     "DunningLevel",
+    "HeatCost",
     "IndexBasis",
     "IndexValue",
     "Invoice",

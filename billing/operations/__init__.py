@@ -28,6 +28,7 @@ from billing.operations.corrections import (
     correct_invoice,
     credit_invoice,
 )
+from billing.operations.costs import NotAfterTheLast, state_heat_cost
 from billing.operations.disputes import (
     DisputeRefused,
     answer_dispute,
@@ -67,6 +68,7 @@ __all__ = [
     "DisputeRefused",
     "IndexRow",
     "MeterExpired",
+    "NotAfterTheLast",
     "NotComplete",
     "NotPossible",
     "NotReady",
@@ -116,6 +118,7 @@ __all__ = [
     "start_contract",
     "start_run",
     "state_baseline",
+    "state_heat_cost",
     "use_credit",
     "withdraw_terms",
 ]

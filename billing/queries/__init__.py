@@ -58,6 +58,15 @@ from billing.queries.prices import (
     newest_index_values,
 )
 from billing.queries.pricing import IS_ENERGY, hours_of, index_values, monthly_figures, priced
+from billing.queries.revenue import (
+    DueWeek,
+    Revenue,
+    SiteMargin,
+    cash_due,
+    heat_costs,
+    heat_margins,
+    revenue,
+)
 from billing.queries.runs import (
     contracts_to_bill,
     months_due,
@@ -90,7 +99,10 @@ __all__ = [
     "AccountRow",
     "Ageing",
     "Balanced",
+    "DueWeek",
     "Incomplete",
+    "Revenue",
+    "SiteMargin",
     "TermsInWords",
     "WrittenLine",
     "accounts",
@@ -107,6 +119,7 @@ __all__ = [
     "booked_payments",
     "bookkeeping",
     "canonical_document",
+    "cash_due",
     "collectable",
     "contracts",
     "contracts_to_bill",
@@ -121,6 +134,8 @@ __all__ = [
     "dunning_levels",
     "figure_kinds",
     "figures",
+    "heat_costs",
+    "heat_margins",
     "hours_of",
     "index_bases",
     "index_values",
@@ -149,6 +164,7 @@ __all__ = [
     "priced",
     "reminders",
     "reminders_to_send",
+    "revenue",
     "revenue_accounts",
     "revenue_kinds",
     "run_items",

@@ -324,6 +324,7 @@ def money_tabs() -> list[tuple[str, str]]:
         ("ops-reminders", gettext("Reminders")),
         ("ops-disputes", gettext("Disputes")),
         ("ops-corrections", gettext("To correct")),
+        ("ops-revenue", gettext("Revenue")),
         ("ops-books", gettext("Books")),
     ]
 
