@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from billing import operations
-from billing.models import BankEntry, BillingRun, DebitFile, Dispute, Invoice, Mandate
+from billing.models import BankEntry, BillingRun, DebitFile, Dispute, Invoice, Mandate, Terms
 from sites.models import (
     HostingService,
     Invitation,
@@ -204,6 +204,11 @@ ACCESS = {
     "ops/money/reminders/drop/": (405, 405, 404, 404, 404, 302),
     "ops/contracts/": (200, 200, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/new/": (200, 200, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/edit/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/end/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/terms/new/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/terms/<int:terms>/withdraw/": (405, 405, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/start/": (405, 405, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/convert/": (405, 405, 404, 404, 404, 302),
     "account/": (404, 404, 200, 200, 200, 302),
@@ -275,6 +280,7 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("mandates/<int:pk>", f"mandates/{_first(Mandate)}")
     filled = filled.replace("<int:level>", "1")
     filled = filled.replace("contracts/<int:pk>", f"contracts/{invoice.contract_id}")
+    filled = filled.replace("<int:terms>", str(_first(Terms)))
     alarming: list[tuple[str, type[Model]]] = [
         ("rules", AlarmRule),
         ("contacts", EscalationContact),

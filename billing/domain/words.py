@@ -36,12 +36,12 @@ def sentences(
     def money(amount: Decimal | None) -> str:
         if amount is not None and amount == round(amount, 2):
             return f"{currency} {amount:.2f}"
-        return f"{currency} {_plain(amount)}"
+        return f"{currency} {figure(amount)}"
 
     told: list[str] = []
     if model == agreement.SAVINGS:
         told.append(
-            f"{_plain(agreed.savings_share)} % of what the heat saves against the agreed baseline"
+            f"{figure(agreed.savings_share)} % of what the heat saves against the agreed baseline"
             " is paid; a month's loss lowers the next and is never charged."
         )
         if agreed.true_up:
@@ -52,7 +52,7 @@ def sentences(
     if contracted_kw is not None and price_per_kw is not None:
         what = "IT power" if model in {agreement.COMPUTE, agreement.BUNDLE} else "power kept ready"
         told.append(
-            f"{_plain(contracted_kw)} kW of {what} at {money(price_per_kw)} per kW a month,"
+            f"{figure(contracted_kw)} kW of {what} at {money(price_per_kw)} per kW a month,"
             " by the day in part months."
         )
     told.extend(_energy(model, agreed, price_per_kwh, point, money))
@@ -88,15 +88,15 @@ def _schedule(agreed: Schedule) -> Iterator[str]:
 
 
 def _promise(promise: Promise) -> str:
-    most = f"at most {_plain(promise.cap)} %"
+    most = f"at most {figure(promise.cap)} %"
     if isinstance(promise, StepCredit):
         return (
-            f"Availability of {_plain(promise.target)} % is promised; each full"
-            f" {_plain(promise.step)} points below give back {_plain(promise.per_step)} % of the"
+            f"Availability of {figure(promise.target)} % is promised; each full"
+            f" {figure(promise.step)} points below give back {figure(promise.per_step)} % of the"
             f" fee, {most}. The credit stands on the bill by itself."
         )
     tiers = "; ".join(
-        f"from {_plain(tier.at_least)} % {_plain(tier.credit)} %" for tier in promise.tiers
+        f"from {figure(tier.at_least)} % {figure(tier.credit)} %" for tier in promise.tiers
     )
     return (
         f"By the month's availability this part of the fee is given back: {tiers}; {most}. The"
@@ -104,7 +104,10 @@ def _promise(promise: Promise) -> str:
     )
 
 
-def _plain(amount: Decimal | None) -> str:
+def figure(amount: Decimal | None) -> str:
+    """
+    Write a figure as it was agreed, a dash for none.
+    """
     return "–" if amount is None else f"{amount.normalize():f}"
 
 
@@ -116,14 +119,14 @@ def _energy(
         yield _COVERED[agreed.covers]
     if agreed.allowance_kwh is not None:
         yield (
-            f"{_plain(agreed.allowance_kwh)} kWh a month are included; more costs"
+            f"{figure(agreed.allowance_kwh)} kWh a month are included; more costs"
             f" {tell(agreed.overage_price)} per kWh{of}."
         )
     elif agreed.tiers:
         way = "The whole quantity takes the price of" if agreed.tiers_by_volume else "Energy in"
         span = "year" if agreed.tiers_per_year else "month"
         steps = "; ".join(
-            f"up to {_plain(tier.up_to)} kWh {tell(tier.price)}"
+            f"up to {figure(tier.up_to)} kWh {tell(tier.price)}"
             if tier.up_to is not None
             else f"above {tell(tier.price)}"
             for tier in agreed.tiers
@@ -139,10 +142,10 @@ def _energy(
         )
     elif price is not None and model == agreement.HOST:
         yield (
-            f"Electricity is paid back at {tell(price)} per kWh plus {_plain(agreed.margin)} %{of}."
+            f"Electricity is paid back at {tell(price)} per kWh plus {figure(agreed.margin)} %{of}."
         )
     elif price is not None:
-        factor = "" if agreed.energy_factor == 1 else f" times {_plain(agreed.energy_factor)}"
+        factor = "" if agreed.energy_factor == 1 else f" times {figure(agreed.energy_factor)}"
         yield f"Energy{factor} at {tell(price)} per kWh{of}."
 
 
@@ -183,19 +186,19 @@ def _further(agreed: Agreed, tell: _Tell) -> Iterator[str]:
         yield f"A deposit of {tell(agreed.deposit)}, once; it is given back with the last bill."
     if agreed.escalation is not None:
         yield (
-            f"The fixed prices rise by {_plain(agreed.escalation)} % each 1 January after the"
+            f"The fixed prices rise by {figure(agreed.escalation)} % each 1 January after the"
             " terms began."
         )
     if agreed.minimum_kwh is not None:
         yield (
-            f"At least {_plain(agreed.minimum_kwh)} kWh are paid for each calendar year; what is"
+            f"At least {figure(agreed.minimum_kwh)} kWh are paid for each calendar year; what is"
             f" missing costs {tell(agreed.minimum_price)} per kWh."
         )
     if agreed.premium_per_kw is not None:
         yield f"A premium for heat use of {tell(agreed.premium_per_kw)} per kW a month."
     if agreed.heat_share is not None:
         yield (
-            f"{_plain(agreed.heat_share)} % of the site's heat revenue goes back to its tenants,"
+            f"{figure(agreed.heat_share)} % of the site's heat revenue goes back to its tenants,"
             " shared by IT energy."
         )
     if agreed.attribute_price is not None:
@@ -212,7 +215,7 @@ def _further(agreed: Agreed, tell: _Tell) -> Iterator[str]:
 def _index(item: Indexed) -> str:
     clause = item.clause
     parts = " + ".join(
-        f"{_plain(part.weight)} × {part.series} ÷ {_plain(part.base)}" for part in clause.parts
+        f"{figure(part.weight)} × {part.series} ÷ {figure(part.base)}" for part in clause.parts
     )
     price = "price per kW" if item.price == "price_per_kw" else "price per kWh"
     limits = [
@@ -224,15 +227,15 @@ def _index(item: Indexed) -> str:
             (clause.step_down, "falls by at most {} % at once"),
         )
         if value is not None
-        for text in [text.format(_plain(value * 100))]
+        for text in [text.format(figure(value * 100))]
     ]
     if clause.floor is not None:
-        limits.append(f"at least {_plain(clause.floor)}")
+        limits.append(f"at least {figure(clause.floor)}")
     if clause.ceiling is not None:
-        limits.append(f"at most {_plain(clause.ceiling)}")
+        limits.append(f"at most {figure(clause.ceiling)}")
     tail = f"; {', '.join(limits)}" if limits else ""
     return (
-        f"The {price} follows {_plain(clause.base_price)} × ({_plain(clause.fixed)} + {parts})"
+        f"The {price} follows {figure(clause.base_price)} × ({figure(clause.fixed)} + {parts})"
         f"{tail}. {_reference(item.reference)}"
     )
 

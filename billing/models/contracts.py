@@ -94,6 +94,13 @@ class TermsQuerySet(ScopedQuerySet["Terms"]):
     )
 
 
+# Said of each figure, because a CHECK that is NULL lets a row pass.
+_STANDING = Q(
+    contracted_kw__isnull=False, contracted_kw__gt=0, price_per_kw__isnull=False,
+    price_per_kw__gte=0,
+)  # fmt: skip
+
+
 class Terms(models.Model):
     """
     The price of a contract over a span of local days. A change is a new row, never an edit:
@@ -143,8 +150,7 @@ class Terms(models.Model):
             models.CheckConstraint(name="terms_last", condition=Q(valid__isempty=False)),
             models.CheckConstraint(
                 name="a_fixed_fee_states_kw_and_price",
-                condition=~Q(model="fixed")
-                | Q(contracted_kw__gt=0, price_per_kw__gte=0, price_per_kwh__isnull=True),
+                condition=~Q(model="fixed") | Q(_STANDING, price_per_kwh__isnull=True),
             ),
             models.CheckConstraint(
                 name="an_allowance_is_metered",
@@ -156,7 +162,7 @@ class Terms(models.Model):
                 | (
                     Q(metering_point__isnull=False)
                     & (
-                        Q(price_per_kwh__gte=0)
+                        Q(price_per_kwh__isnull=False, price_per_kwh__gte=0)
                         | Q(details__has_key="tiers")
                         | Q(details__has_key="bands")
                     )
@@ -166,8 +172,8 @@ class Terms(models.Model):
                 name="hosting_models_state_kw_price_and_metering_point",
                 condition=~Q(model__in=["compute", "bundle"])
                 | Q(
-                    contracted_kw__gt=0,
-                    price_per_kw__gte=0,
+                    _STANDING,
+                    price_per_kwh__isnull=False,
                     price_per_kwh__gte=0,
                     metering_point__isnull=False,
                 ),
@@ -183,8 +189,7 @@ class Terms(models.Model):
             ),
             models.CheckConstraint(
                 name="a_standing_charge_has_kw_and_price",
-                condition=Q(contracted_kw__isnull=True, price_per_kw__isnull=True)
-                | Q(contracted_kw__gt=0, price_per_kw__gte=0),
+                condition=Q(contracted_kw__isnull=True, price_per_kw__isnull=True) | _STANDING,
             ),
             models.CheckConstraint(
                 name="vat_rate_is_a_percentage", condition=Q(vat_rate__gte=0, vat_rate__lte=100)

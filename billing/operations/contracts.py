@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
-from django.db.models import DateField, Func, Max, ProtectedError
+from django.db.models import Max, ProtectedError
 
+from billing import queries
 from billing.domain import agreement
 from billing.models import Contract, Terms
 from sites.operations import record
@@ -148,11 +149,7 @@ def _refuse_day(contract: Contract, first_day: dt.date) -> None:
     upper = contract.valid.upper
     if first_day < contract.valid.lower or (upper is not None and first_day >= upper):
         raise TermsRefused("first_day", "The contract does not run on this day.")
-    billed: dt.date | None = (
-        contract.periods.filter(status__in=["drafted", "invoiced"])
-        .annotate(end=Func("local_days", function="upper", output_field=DateField()))
-        .aggregate(last=Max("end"))["last"]
-    )
+    billed = queries.billed_up_to(contract=contract)
     if billed is not None and first_day < billed:
         raise TermsRefused(
             "first_day",
