@@ -3,10 +3,12 @@ Billing beside the web process.
 """
 
 import datetime as dt
+import logging
 from typing import Any
 
 from celery import shared_task
 from django.core.mail import send_mail
+from django.db import OperationalError
 from django.utils import timezone
 
 from billing import operations, queries
@@ -16,6 +18,9 @@ STALLED_AFTER = dt.timedelta(seconds=30)
 SIGN_OF_LIFE_EVERY = dt.timedelta(seconds=2)
 # As many workers share the contracts of a run.
 WORKERS_A_RUN = 2
+# As many workers share the PDFs to make.
+DRAWERS = 2
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -29,6 +34,7 @@ def bill_run(*, run_id: int, **kwargs: Any) -> None:
         if timezone.now() - shown > SIGN_OF_LIFE_EVERY:
             shown = timezone.now()
             operations.show_life(run_id=run_id, at=shown)
+    send_drawers()
 
 
 def send_workers(*, run_id: int) -> None:
@@ -56,13 +62,43 @@ def render_document(*, invoice_id: int, **kwargs: Any) -> None:
     operations.make_document(invoice_id=invoice_id, at=timezone.now())
 
 
+def send_drawers() -> None:
+    """
+    Let workers make the PDFs that are missing, side by side.
+    """
+    for part in range(DRAWERS):
+        draw_documents.delay(part=part)
+
+
 @shared_task
 def render_missing_documents(**kwargs: Any) -> None:
     """
-    Send a task for each issued invoice without a PDF, some at a time.
+    Take up what is without a PDF.
     """
-    for invoice_id in queries.invoices_without_document(limit=200):
-        render_document.delay(invoice_id=invoice_id)
+    if queries.invoices_without_document(limit=1):
+        send_drawers()
+
+
+@shared_task
+def draw_documents(*, part: int, **kwargs: Any) -> None:
+    """
+    Make the missing PDFs of one part of the invoices. Delivered twice, the second finds the first
+    at work and ends.
+    """
+    with operations.only_one(f"documents {part}") as alone:
+        after = 0
+        while alone and (
+            found := queries.invoices_without_document(limit=100, after=after, part=(part, DRAWERS))
+        ):
+            for invoice_id in found:
+                after = invoice_id
+                try:
+                    operations.make_document(invoice_id=invoice_id, at=timezone.now())
+                except OperationalError:
+                    raise
+                except Exception:
+                    # The others are not kept waiting for one that cannot be drawn.
+                    logger.exception("The document of invoice %s could not be made", invoice_id)
 
 
 @shared_task

@@ -119,11 +119,11 @@ def _content(invoice: Invoice) -> dict[str, Any]:
         "BG-7": _party(invoice.buyer),
         "BG-25": [
             _line(line, sign, zone)
-            for line in invoice.lines.order_by("position").prefetch_related("evidence")
+            for line in sorted(invoice.lines.all(), key=lambda line: line.position)
         ],
         "BG-23": [
             _vat(vat.category, vat.rate, sign * vat.base, sign * vat.tax)
-            for vat in invoice.vat_lines.order_by("category", "rate")
+            for vat in sorted(invoice.vat_lines.all(), key=lambda v: (v.category, v.rate))
         ],
         "BT-106": _money(sign * invoice.net),
         "BT-109": _money(sign * invoice.net),

@@ -12,6 +12,7 @@ from babel.numbers import format_decimal, format_percent
 from django.utils.translation import gettext as _
 
 from billing import queries
+from billing.domain import rating
 from billing.models import Invoice, MonthlyFigure
 from telemetry import queries as metering
 
@@ -35,7 +36,9 @@ def heat_information(*, invoice: Invoice, locale: str) -> list[list[str]]:
 
 
 def _used(invoice: Invoice) -> Decimal:
-    return sum((line.quantity for line in invoice.lines.filter(queries.IS_ENERGY)), Decimal(0))
+    return sum(
+        (line.quantity for line in invoice.lines.all() if rating.is_energy(line.charge)), Decimal(0)
+    )
 
 
 def _comparison(invoice: Invoice, locale: str) -> str:
@@ -68,9 +71,7 @@ def _degree_days(invoice: Invoice) -> Decimal | None:
 
 def _estimated(invoice: Invoice, locale: str) -> str:
     kept = {
-        (e.channel_id, e.instants): e
-        for line in invoice.lines.prefetch_related("evidence")
-        for e in line.evidence.all()
+        (e.channel_id, e.instants): e for line in invoice.lines.all() for e in line.evidence.all()
     }
     energy = sum((e.energy_kwh for e in kept.values()), Decimal(0))
     if not energy:
@@ -82,7 +83,7 @@ def _estimated(invoice: Invoice, locale: str) -> str:
 
 
 def _meters(invoice: Invoice) -> str:
-    points = {line.terms.metering_point_id for line in invoice.lines.select_related("terms")}
+    points = {line.terms.metering_point_id for line in invoice.lines.all()}
     told = []
     for point_id in sorted(point for point in points if point is not None):
         for serial, due in metering.verified_until(

@@ -8,7 +8,6 @@ import datetime as dt
 import json
 from decimal import Decimal
 
-import facturx
 import typst
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
@@ -17,6 +16,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from billing.documents.einvoice import Syntax, electronic_invoice
+from billing.documents.embedding import FILE_NAME, named_as_factur_x
 from billing.documents.heat import heat_information
 from billing.models import Invoice, InvoiceLine
 
@@ -36,24 +36,12 @@ def invoice_pdf(*, invoice: Invoice) -> bytes:
         source.read_bytes(),
         format="pdf",
         pdf_standards=["a-3b"],
-        sys_inputs={"data": json.dumps(content)},
-    )
-    with_xml = facturx.generate_from_binary(
-        bytes(pdf),
-        electronic_invoice(invoice=invoice, syntax=Syntax.CII),
-        flavor="factur-x",
-        level="en16931",
-        check_xsd=False,
-        afrelationship="alternative",
-        lang=language,
-        pdf_metadata={
-            "author": invoice.seller["name"],
-            "keywords": "Factur-X",
-            "title": f"{invoice.seller['name']}: {invoice.number}",
-            "subject": f"{invoice.number}, {invoice.issued_on}",
+        sys_inputs={
+            "data": json.dumps(content),
+            "xml": electronic_invoice(invoice=invoice, syntax=Syntax.CII).decode(),
         },
     )
-    return bytes(with_xml)
+    return named_as_factur_x(bytes(pdf))
 
 
 def _locale() -> str:
@@ -93,6 +81,7 @@ def _content(invoice: Invoice) -> dict[str, object]:
         raise ValueError("Only an issued invoice has a document.")
     return {
         "title": _title(invoice),
+        "attachment": FILE_NAME,
         "language": (get_language() or "en")[:2],
         "date": [issued_on.year, issued_on.month, issued_on.day],
         "labels": {"bill_to": _("Bill to")},
@@ -102,7 +91,7 @@ def _content(invoice: Invoice) -> dict[str, object]:
         "columns": [_("Charge"), _("Quantity"), _("Unit price"), _("Net")],
         "lines": [
             _line(line, invoice.currency)
-            for line in invoice.lines.order_by("position").prefetch_related("evidence")
+            for line in sorted(invoice.lines.all(), key=lambda line: line.position)
         ],
         "totals": [
             [_("Net"), _money(invoice.net, invoice.currency)],
@@ -115,7 +104,7 @@ def _content(invoice: Invoice) -> dict[str, object]:
                     },
                     _money(vat.tax, invoice.currency),
                 ]
-                for vat in invoice.vat_lines.order_by("category", "rate")
+                for vat in sorted(invoice.vat_lines.all(), key=lambda v: (v.category, v.rate))
             ),
         ],
         "gross": [

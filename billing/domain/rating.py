@@ -475,6 +475,13 @@ def _capped(stretch: Stretch, lines: list[RatedLine]) -> list[RatedLine]:
     return lines
 
 
+def is_energy(charge: str) -> bool:
+    """
+    Say whether a charge is heat or electricity sold by the kWh, tiers and bands included.
+    """
+    return charge == ENERGY or charge.startswith(f"{ENERGY}_")
+
+
 def rounded(quantity: Decimal) -> Decimal:
     """
     Return a quantity as it is billed: three decimals, half up.

@@ -43,7 +43,7 @@ from billing.operations.invoicing import (
     bill_contract,
     issue_draft,
 )
-from billing.operations.papers import make_document
+from billing.operations.papers import make_document, only_one
 from billing.operations.prices import (
     IndexRow,
     add_index,
@@ -110,6 +110,7 @@ __all__ = [
     "make_debit_file",
     "make_document",
     "make_reminders",
+    "only_one",
     "open_dispute",
     "rebase_index",
     "reminder_to_send",

@@ -4,11 +4,13 @@ Keeping the document of an issued invoice.
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from django.db import transaction
+from django.db import connection, transaction
 
-from billing import documents
-from billing.models import Invoice, InvoiceDocument
+from billing import documents, queries
+from billing.models import InvoiceDocument
 
 
 @transaction.atomic(durable=True)
@@ -17,11 +19,9 @@ def make_document(*, invoice_id: int, at: dt.datetime) -> bool:
     Make and keep the PDF of an issued invoice; say whether there was none before.
     """
     # Drawn outside any lock: a second drawing of the same invoice loses and changes nothing.
-    invoice = Invoice.objects.select_related("contract__site", "period", "corrects").get(
-        pk=invoice_id
-    )
-    if InvoiceDocument.objects.filter(invoice=invoice).exists():
+    if InvoiceDocument.objects.filter(pk=invoice_id).exists():
         return False
+    invoice = queries.document_details(pk=invoice_id)
     pdf = documents.invoice_pdf(invoice=invoice)
     InvoiceDocument.objects.bulk_create(
         [
@@ -32,3 +32,19 @@ def make_document(*, invoice_id: int, at: dt.datetime) -> bool:
         ignore_conflicts=True,
     )
     return True
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[bool]:
+    """
+    Say whether nobody else holds the name, and hold it meanwhile. A worker that dies lets go with
+    its connection.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [name])
+        (alone,) = cursor.fetchone()
+        try:
+            yield alone
+        finally:
+            if alone:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [name])

@@ -8,6 +8,7 @@ import datetime as dt
 
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Mod
 
 from billing.models import (
     Invoice,
@@ -174,9 +175,25 @@ def issued_invoice(*, number: str) -> Invoice | None:
     return Invoice.objects.filter(number=number, status=Invoice.Status.ISSUED).first()
 
 
-def invoices_without_document(*, limit: int) -> list[int]:
+def invoices_without_document(
+    *, limit: int, after: int = 0, part: tuple[int, int] = (0, 1)
+) -> list[int]:
     """
-    Return issued invoices whose PDF is still to be made, for the task that makes them.
+    Return issued invoices whose PDF is still to be made, for the task that makes them: those
+    with a key beyond `after`, of `part` (which, of how many).
     """
+    which, parts = part
     issued = Invoice.objects.filter(status=Invoice.Status.ISSUED, document__isnull=True)
-    return list(issued.order_by("pk").values_list("pk", flat=True)[:limit])
+    mine = issued.annotate(part=Mod("pk", parts)).filter(pk__gt=after, part=which)
+    return list(mine.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def document_details(*, pk: int) -> Invoice:
+    """
+    Return an invoice with all that its document prints, for the task that makes it.
+    """
+    return (
+        Invoice.objects.select_related("contract__site", "period", "corrects")
+        .prefetch_related("lines__evidence", "lines__terms", "vat_lines")
+        .get(pk=pk)
+    )

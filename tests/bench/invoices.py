@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Max, Min
-
 from billing import operations, tasks
 from billing.models import BillingRun, Contract, Invoice, Terms
 from telemetry.models import Channel
@@ -16,28 +14,29 @@ from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel
 
 ROOT = Path(__file__).resolve().parents[2]
-# One process of a run: bills until nothing waits, then prints its greatest memory in MiB.
+# One process of a run: bills until nothing waits, then prints when it began and ended and its
+# greatest memory in MiB.
 _WORK = """
-import resource, sys, django
+import resource, sys, time, django
 django.setup()
 from billing import tasks
+begins = time.time()
 tasks.bill_run(run_id=int(sys.argv[1]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(begins, time.time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 # Draws the documents of every other invoice.
 _DRAW = """
 import sys, time, django
 django.setup()
-from billing import documents
-from billing.models import Invoice
-offset, step, last = map(int, sys.argv[1:])
-invoices = list(Invoice.objects.select_related("contract__site", "period", "corrects")
-    .order_by("pk")[:last])[offset::step]
-documents.invoice_pdf(invoice=invoices[0])
+from django.utils import timezone
+from billing import operations, queries
+part, parts, count = map(int, sys.argv[1:])
+first, *others = queries.invoices_without_document(limit=count // parts, part=(part, parts))
+operations.make_document(invoice_id=first, at=timezone.now())
 begins = time.monotonic()
-for invoice in invoices:
-    documents.invoice_pdf(invoice=invoice)
-print(len(invoices) / (time.monotonic() - begins))
+for invoice_id in others:
+    operations.make_document(invoice_id=invoice_id, at=timezone.now())
+print(len(others) / (time.monotonic() - begins))
 """
 
 
@@ -76,13 +75,12 @@ def _run(channels: list[Channel], name: str, count: int) -> tuple[float, int]:
         operator_id=channels[0].site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )
     # As two workers of a run do it; what is timed is from the first invoice to the last.
-    memory = max(_in_parallel(_WORK, [[str(run.pk)]] * tasks.WORKERS_A_RUN))
-    done = run.items.aggregate(first=Min("done_at"), last=Max("done_at"))
-    seconds = (done["last"] - done["first"]).total_seconds()
+    worked = _in_parallel(_WORK, [[str(run.pk)]] * tasks.WORKERS_A_RUN)
+    begins, ends, memory = zip(*worked, strict=True)
     issued = Invoice.objects.filter(items__run=run, status="issued").count()
     if issued != count or BillingRun.objects.get(pk=run.pk).status != "finished":
         raise RuntimeError(f"{issued} of {count} invoices were issued")
-    return memory, round(count / seconds)
+    return max(memory), round(count / (max(ends) - min(begins)))
 
 
 def _make_contracts(channels: list[Channel], name: str, count: int) -> None:
@@ -106,7 +104,7 @@ def _make_contracts(channels: list[Channel], name: str, count: int) -> None:
     Terms.objects.bulk_create(agreed, batch_size=1000)
 
 
-def _in_parallel(code: str, given: list[list[str]]) -> list[float]:
+def _in_parallel(code: str, given: list[list[str]]) -> list[list[float]]:
     """
     Run a program once for each list of arguments, side by side, and return what they print.
     """
@@ -118,9 +116,9 @@ def _in_parallel(code: str, given: list[list[str]]) -> list[float]:
     said = [worker.communicate()[0] for worker in workers]
     if any(worker.returncode for worker in workers):
         raise RuntimeError("a worker failed")
-    return [float(text) for text in said]
+    return [[float(figure) for figure in text.split()] for text in said]
 
 
 def _draw(count: int) -> float:
     found = _in_parallel(_DRAW, [[str(n), "2", str(count)] for n in range(2)])
-    return round(sum(found), 1)
+    return round(sum(rate for (rate,) in found), 1)

@@ -6,8 +6,9 @@ import io
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import facturx
 import pypdf
 import pytest
 from lxml import etree
@@ -125,7 +126,8 @@ def test_figures_and_references_are_those_of_the_document():
 )
 def test_the_pdf_is_in_the_customers_language_with_the_xml_inside(language: str, title: str):
     invoice = _issue(language=language, complaints="Schlichtungsstelle Energie e. V., Berlin")
-    pdf = pypdf.PdfReader(io.BytesIO(invoice_pdf(invoice=invoice)))
+    drawn = invoice_pdf(invoice=invoice)
+    pdf = pypdf.PdfReader(io.BytesIO(drawn), strict=True)
     text = " ".join(pdf.pages[0].extract_text().split())
 
     assert title in text
@@ -137,3 +139,9 @@ def test_the_pdf_is_in_the_customers_language_with_the_xml_inside(language: str,
     said = metadata.stream.get_data()
     assert b"EN 16931" in said
     assert b"pdfaid:part" in said
+    assert etree.fromstring(said) is not None
+    [attached] = cast(Any, pdf.root_object["/AF"])
+    assert attached.get_object()["/AFRelationship"] == "/Alternative"
+    # The library that others read such files with finds the same XML.
+    name, found = facturx.get_facturx_xml_from_pdf(drawn, check_xsd=True)
+    assert (name, found) == ("factur-x.xml", xml)
