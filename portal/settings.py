@@ -10,6 +10,8 @@ Settings of the portal. One file; environment variables make the difference.
     BASE_URL          address in e-mailed links, https://heat.example.org
     TRUSTED_PROXIES   how many proxies of ours stand in front, each adding to X-Forwarded-For
     EMAIL_URL_*       see EMAIL_* below
+    ARCHIVE_URL       where archived months of readings go (default: archive/ under var/)
+    ARCHIVE_AFTER_MONTHS  seal months that are older than this (default 0: only by hand)
     PROBE_LOCAL       1 lets probes ask this machine itself, for development
     LOG_FORMAT        json (default) or console
 """
@@ -164,6 +166,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 MQTT_URL = os.environ.get("MQTT_URL", "")
 INGEST_MAX_BODY_BYTES = int(os.environ.get("INGEST_MAX_BODY_BYTES", 256 * 1024 * 1024))
 INGEST_MAX_INFLATED_BYTES = int(os.environ.get("INGEST_MAX_INFLATED_BYTES", 1024**3))
+
+# Where archived months go: any address fsspec knows. By age they are sealed only where a number
+# of months is set.
+ARCHIVE_URL = os.environ.get(
+    "ARCHIVE_URL", f"file://{Path(os.environ.get('WARMGRID_VAR') or BASE_DIR / 'var') / 'archive'}"
+)
+ARCHIVE_AFTER_MONTHS = int(os.environ.get("ARCHIVE_AFTER_MONTHS", "0"))
+ARCHIVE_RECALL_DAYS = int(os.environ.get("ARCHIVE_RECALL_DAYS", "7"))
 
 # Whether probes may ask this machine itself, for development.
 PROBE_LOCAL = _flag("PROBE_LOCAL")

@@ -43,6 +43,7 @@ class Action(models.TextChoices):
     BILL = "bill"
     ISSUE_STATEMENTS = "issue_statements"
     MANAGE_HOOKS = "manage_hooks"
+    ARCHIVE = "archive"
 
 
 ROLES_OF = {
@@ -60,6 +61,7 @@ _MAY: dict[Action, frozenset[tuple[Kind, Role]]] = {
     Action.ISSUE_STATEMENTS: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
     # What is told to other systems holds invoices and incidents alike.
     Action.MANAGE_HOOKS: frozenset({(Kind.OPERATOR, Role.ADMIN)}),
+    Action.ARCHIVE: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
 }
 
 

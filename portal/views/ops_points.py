@@ -195,9 +195,9 @@ def readings(request: PortalRequest, pk: int) -> HttpResponseBase:
     zone = shown.site.timezone
     day = form.cleaned_data.get("day") or _last_day(channel, zone)
     span = local_days(day, day + dt.timedelta(days=1), zone)
-    rows = queries.readings_of(viewer=request.viewer, channel_id=channel.pk).filter(
-        at__gte=span.start, at__lt=span.end
-    )
+    rows = queries.readings_between(
+        viewer=request.viewer, channel_id=channel.pk, start=span.start, end=span.end
+    ).order_by("-at")
     columns = _reading_columns(zone)
     if request.GET.get("format") == "csv":
         return csv_answer(rows, columns, filename=f"{channel.key}-{day}.csv")

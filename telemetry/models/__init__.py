@@ -8,6 +8,7 @@ from telemetry.models.alarms import (
     AlarmWatch,
     EscalationContact,
 )
+from telemetry.models.archive import ArchivedChannel, ArchivedMonth
 from telemetry.models.attributes import (
     AttributeAllocation,
     AttributeLot,
@@ -65,6 +66,8 @@ __all__ = [
     "AlarmRule",
     "AlarmSilence",
     "AlarmWatch",
+    "ArchivedChannel",
+    "ArchivedMonth",
     "AttributeAllocation",
     "AttributeLot",
     "CalibrationRule",

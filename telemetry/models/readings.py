@@ -113,6 +113,7 @@ class RejectedReading(models.Model):
         MISSING_FIELD = "missing_field", "Field missing"
         CONFLICT = "conflict", "Another value is stored for this instant"
         UNREADABLE = "unreadable", "Row not understood"
+        ARCHIVE = "archive", "Its month is in the archive, which could not be read"
 
     batch = models.ForeignKey(IngestBatch, on_delete=models.CASCADE, related_name="refused")
     # Counted from 1; a CSV header is not a row.

@@ -15,6 +15,7 @@ from django.db.models import Max
 
 from sites.domain import Period, local_days
 from sites.models import DeliveryPoint
+from telemetry.archive import bring_back
 from telemetry.domain import heat_day, spans
 from telemetry.domain.spans import Span
 from telemetry.models import Channel, HeatDay
@@ -141,6 +142,8 @@ def _enter(
     }  # fmt: skip
     for name, quantity in (("supply", "supply"), ("back", "return"), ("mode", "mode")):
         parameters[name] = channels[quantity].pk if quantity in channels else None
+    if parameters["mode"] is not None:
+        bring_back([parameters["mode"]], period.start - inputs.STATE_HOLDS, period.end)
     with connection.cursor() as cursor:
         cursor.execute(sql.LEDGER, parameters)
 

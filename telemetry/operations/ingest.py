@@ -16,8 +16,9 @@ from typing import IO, BinaryIO, cast
 from django.db import connection, transaction
 
 from telemetry import formats, queries
+from telemetry.archive import ArchiveUnreadable, recall
 from telemetry.domain.conversion import UnlikeUnits, conversion
-from telemetry.models import Gateway, IngestBatch, RejectedReading
+from telemetry.models import ArchivedMonth, Gateway, IngestBatch, RejectedReading
 from telemetry.operations.quality_ingest import note_clocks, note_conflicts
 from telemetry.operations.staging import Staging, keep_refused
 
@@ -145,7 +146,7 @@ def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None
     staging = Staging(site_id=site_id, received_at=received_at)
     # The rows are kept already: what is refused again is not written a second time.
     staging.fill([columns], refused=None, batch_id=batch.pk)
-    accepted, conflicting = _take_over(batch_id=batch.pk, staging=staging)
+    accepted, conflicting = _take_over(batch_id=batch.pk, staging=staging, kept=True)
     with connection.cursor() as cursor:
         cursor.execute(_RESOLVE, [batch.pk])
         cursor.execute(_NOW_IN_CONFLICT)
@@ -193,22 +194,56 @@ class _Digesting(io.RawIOBase):
         return len(data)
 
 
-def _take_over(*, batch_id: int, staging: Staging) -> tuple[int, int]:
+def _take_over(*, batch_id: int, staging: Staging, kept: bool = False) -> tuple[int, int]:
     """
     Move the staged rows to the readings; return how many were new and how many contradict
-    what is stored.
+    what is stored. `kept`: rows that cannot be stored need not be kept, since they are.
     """
     with connection.cursor() as cursor:
-        for year, month in sorted(staging.months):
-            cursor.execute("SELECT telemetry_ensure_partition(%s)", [dt.date(year, month, 1)])
+        months = [dt.date(year, month, 1) for year, month in sorted(staging.months)]
+        for month in months:
+            cursor.execute("SELECT telemetry_ensure_partition(%s)", [month])
+        archived = _bring_back_staged(batch_id, staging, months, kept=kept)
         cursor.execute(_TAKE_OVER, [batch_id])
         accepted = cursor.rowcount
+        if archived and accepted:
+            cursor.execute(_COUNT_LATE, {"batch": batch_id, "archives": archived})
         if accepted == staging.staged:
             return accepted, 0
         # What follows joins; a plan made without figures of the table could take ages.
         cursor.execute("ANALYZE ingest_staged")
         cursor.execute(_COUNT_CONFLICTS)
         return accepted, cursor.fetchone()[0]
+
+
+def _bring_back_staged(
+    batch_id: int, staging: Staging, months: Sequence[dt.date], *, kept: bool
+) -> list[int]:
+    """
+    Bring back what the archive has of the staged channels and months, so that late readings meet
+    what they repeat or contradict; return the archives. Where the archive cannot be read, the
+    rows are refused and kept until it can.
+    """
+    archived = list(
+        ArchivedMonth.objects.filter(
+            site_id=staging.site_id, month__in=months, state__in=ArchivedMonth.IN_USE
+        ).values_list("pk", flat=True)
+    )
+    if archived:
+        with connection.cursor() as cursor:
+            cursor.execute(_STAGED_AWAY, [archived])
+            needed = cursor.fetchall()
+        for archive_id, part_ids in needed:
+            try:
+                recall(archive_id=archive_id, part_ids=part_ids)
+            except ArchiveUnreadable as problem:
+                with connection.cursor() as cursor:
+                    told = {"batch": batch_id, "parts": part_ids, "detail": str(problem)}
+                    cursor.execute(_SET_ASIDE.format(keep="NOT" if kept else ""), told)
+                    count = cursor.fetchone()[0]
+                staging.staged -= count
+                staging.rejected += count
+    return archived
 
 
 def _keep_conflicts(*, batch_id: int) -> None:
@@ -273,6 +308,50 @@ _NOW_IN_CONFLICT = f"""
 UPDATE telemetry_rejectedreading k SET field = 'value', reason = 'conflict'
 FROM {_STAGED} JOIN telemetry_reading r USING (channel_id, at)
 WHERE k.id = s.row AND r.value <> s.value
+"""  # noqa: S608
+_STAGED_MONTHS = f"""
+SELECT s.channel_id, date_trunc('month', s.at AT TIME ZONE 'UTC')::date AS month, count(*) AS n
+FROM {_STAGED}
+"""  # noqa: S608
+_STAGED_AWAY = f"""
+SELECT c.archive_id, array_agg(c.id)
+FROM ({_STAGED_MONTHS} GROUP BY 1, 2) s
+JOIN telemetry_archivedmonth m ON m.month = s.month AND m.id = ANY(%s)
+JOIN telemetry_archivedchannel c ON c.archive_id = m.id AND c.channel_id = s.channel_id AND c.away
+GROUP BY 1 ORDER BY 1
+"""  # noqa: S608
+_SET_ASIDE = """
+WITH gone AS (
+  DELETE FROM ingest_staged s
+  USING telemetry_archivedchannel c JOIN telemetry_archivedmonth m ON m.id = c.archive_id
+  WHERE c.id = ANY(%(parts)s) AND s.channel_id = c.channel_id
+    AND date_trunc('month', to_timestamp(s.us / 1e6::float8) AT TIME ZONE 'UTC')::date = m.month
+  RETURNING s.*
+), kept AS (
+  INSERT INTO telemetry_rejectedreading
+    (batch_id, row, field, reason, channel_text, at_text, value_text, detail)
+  SELECT %(batch)s, s.row, 'at', 'archive', c.key,
+    to_char(to_timestamp(s.us / 1e6::float8) AT TIME ZONE 'UTC',
+      'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    trim_scale(s.value)::text, %(detail)s
+  FROM gone s JOIN telemetry_channel c ON c.id = s.channel_id
+  WHERE {keep} true
+)
+SELECT count(*) FROM gone
+"""
+_COUNT_LATE = f"""
+WITH late AS (
+  {_STAGED_MONTHS} JOIN telemetry_reading r
+    ON r.channel_id = s.channel_id AND r.at = s.at AND r.batch_id = %(batch)s
+  GROUP BY 1, 2
+), of_channel AS (
+  UPDATE telemetry_archivedchannel c SET late = c.late + late.n
+  FROM late JOIN telemetry_archivedmonth m ON m.month = late.month AND m.id = ANY(%(archives)s)
+  WHERE c.archive_id = m.id AND c.channel_id = late.channel_id
+)
+UPDATE telemetry_archivedmonth m SET late = m.late + s.n
+FROM (SELECT month, sum(n) AS n FROM late GROUP BY 1) s
+WHERE m.month = s.month AND m.id = ANY(%(archives)s)
 """  # noqa: S608
 _STORED_NOW = (
     "JOIN telemetry_reading r ON r.channel_id = s.channel_id AND r.at = s.at"

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from sites.domain import local_days
+from telemetry.archive import bring_back
 from telemetry.domain import vee
 from telemetry.domain.quality import Flag
 from telemetry.models import Channel, Finding, VeeValue
@@ -196,6 +197,7 @@ def _mark(
     period = days.period(day)
     wanted: dict[dt.datetime, Decimal] = {}
     if doubted:
+        bring_back([days.channel.pk], period.start, period.end)
         with connection.cursor() as cursor:
             cursor.execute(
                 _READINGS,

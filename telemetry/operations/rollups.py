@@ -5,10 +5,12 @@ Dirty ranges into quantities per quarter of an hour, local hour, day and month.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
 
+from telemetry.archive import bring_back_each
 from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
@@ -44,7 +46,10 @@ def roll_up(channel_id: int, at: dt.datetime) -> int:
         if not spans:
             return 0
         channel = Channel.objects.select_related("site").get(pk=channel_id)
+        _bring_back(channel, spans)
         changed = quality.check_ranges(channel=channel, spans=spans, at=at)
+        if changed != spans:
+            _bring_back(channel, changed)
         for lower, upper in changed:
             _roll_up_span(channel=channel, lower=lower, upper=upper, at=at)
         quality_days.mark_due_days(channel=channel, spans=changed, at=at)
@@ -52,6 +57,17 @@ def roll_up(channel_id: int, at: dt.datetime) -> int:
 
 
 _LOCK = 0x57A6
+
+
+def _bring_back(channel: Channel, spans: Sequence[quality.Span]) -> None:
+    """
+    Bring back what the archive has around spans, also of what the channel is checked against.
+    """
+    beside = Channel.objects.filter(point_id=channel.point_id).values_list("pk", flat=True)
+    around = quality.CONTEXT
+    bring_back_each(
+        [(pk, lower - around, upper + around) for pk in beside for lower, upper in spans]
+    )
 
 
 def _roll_up_span(

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection
 
+from telemetry.archive import bring_back
 from telemetry.models import Channel, Decision
 
 Span = tuple[dt.datetime, dt.datetime]
@@ -100,6 +101,7 @@ def around(channel_id: int, first: dt.datetime, last: dt.datetime) -> Span:
     Return what a change of the effective series from `first` to `last` makes dirty: from the
     value before it to the one after it.
     """
+    bring_back([channel_id], first, last)
     with connection.cursor() as cursor:
         cursor.execute(_AROUND, {"channel": channel_id, "first": first, "last": last})
         lower, upper = cursor.fetchone()

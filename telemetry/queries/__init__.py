@@ -11,6 +11,7 @@ from telemetry.queries.alarms import (
     alarms,
     alarms_of_letter,
 )
+from telemetry.queries.archive import Hindrance, archive_hindrances, archived_months, utc_month
 from telemetry.queries.attributes import (
     Displaced,
     Purchase,
@@ -105,7 +106,6 @@ from telemetry.queries.metering import (
     installations,
     newest_hours,
     points,
-    readings_of,
 )
 from telemetry.queries.meters import (
     WorkingPoint,
@@ -243,6 +243,7 @@ __all__ = [
     "FootprintMonth",
     "HandOff",
     "HeatKeptMonth",
+    "Hindrance",
     "Input",
     "Issuer",
     "LastValue",
@@ -288,6 +289,8 @@ __all__ = [
     "alarms_of_letter",
     "all_gateways",
     "allocations",
+    "archive_hindrances",
+    "archived_months",
     "attention",
     "availability",
     "batches",
@@ -379,7 +382,6 @@ __all__ = [
     "quarter_hours",
     "quarter_hours_known",
     "readings_between",
-    "readings_of",
     "refusals_by_reason",
     "refused_rows",
     "register_of",
@@ -410,6 +412,7 @@ __all__ = [
     "uploads",
     "uploads_left_queued",
     "uptime_days",
+    "utc_month",
     "validation_settings",
     "verified_until",
     "waste_heat",

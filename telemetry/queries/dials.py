@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
+from telemetry.archive import bring_back
 from telemetry.domain import vee
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel, Installation
@@ -32,6 +33,7 @@ def rows_around(channel_id: int, lower: dt.datetime, upper: dt.datetime) -> list
     """
     Return the readings of a stretch, and the nearest on either side.
     """
+    bring_back([channel_id], lower, upper)
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, {"channel": channel_id, "lower": lower, "upper": upper})
         return [(at, value) for at, value in cursor.fetchall()]

@@ -16,6 +16,7 @@ from decimal import Decimal
 from django.db import connection
 
 from sites.domain import Period
+from telemetry.archive import bring_back
 from telemetry.domain import ladder, vee
 from telemetry.domain.ladder import DAY, NotEstimable, Slot
 from telemetry.domain.quality import Flag
@@ -285,6 +286,7 @@ def read(channel_id: int, start: dt.datetime, end: dt.datetime) -> list[vee.Read
     """
     Return the readings of a stretch [start, end) as they were sent.
     """
+    bring_back([channel_id], start, end)
     with connection.cursor() as cursor:
         cursor.execute(_READ, [channel_id, start, end])
         return [(at, value) for at, value in cursor.fetchall()]
@@ -296,6 +298,7 @@ def effective(
     """
     Return what counts over a stretch [start, end], with the nearest on either side.
     """
+    bring_back([channel_id], start, end)
     with connection.cursor() as cursor:
         cursor.execute(
             _EFFECTIVE, {"channel": channel_id, "start": start, "end": end}

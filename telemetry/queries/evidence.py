@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from sites.domain import Period
+from telemetry.archive import bring_back_each
 from telemetry.domain.quality import Share
 from telemetry.models import Channel, Installation, Rollup
 from telemetry.queries.quality import arrays_of, energy_at_edges, share_of
@@ -243,6 +244,7 @@ def _digests(asked: Sequence[tuple[int, str, Period]]) -> Iterator[ReadingsDiges
 
 def _digest_rows(asked: Sequence[tuple[int, str, Period]], more: str = "") -> list[tuple[Any, ...]]:
     given = arrays_of((channel_id, period) for channel_id, _, period in asked)
+    bring_back_each([(channel_id, period.start, period.end) for channel_id, _, period in asked])
     with connection.cursor() as cursor:
         cursor.execute(
             _DIGESTS.replace("{more}", more), {**given, "keys": [key for _, key, _ in asked]}

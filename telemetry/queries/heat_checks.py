@@ -21,6 +21,7 @@ from django.db.models import Count, Min, Sum
 from sites.access import Kind, Viewer
 from sites.domain import Period, local_days
 from sites.models import Site
+from telemetry.archive import bring_back
 from telemetry.domain import heat
 from telemetry.domain.heat import CrossCheck, FlowSensor
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE, to_base
@@ -113,6 +114,7 @@ def _frame(channels: dict[str, Channel], period: Period) -> pd.DataFrame:
     told = {*_REGISTERS, "supply", "return", "flow"}
     wanted = {channel.pk: quantity for quantity, channel in channels.items() if quantity in told}
     margin = LONGEST_STEP.to_pytimedelta()
+    bring_back(wanted, period.start - margin, period.end + margin)
     rows = Reading.objects.filter(
         channel__in=wanted, at__gte=period.start - margin, at__lt=period.end + margin
     ).values_list("channel_id", "at", "value")

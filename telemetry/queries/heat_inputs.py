@@ -17,6 +17,7 @@ from django.db.models import F, Max, Min, Q
 
 from sites.domain import Period, local_days
 from sites.models import DeliveryPoint
+from telemetry.archive import bring_back
 from telemetry.domain import heat_day, service_levels, spans, supply
 from telemetry.domain.spans import Span, Step
 from telemetry.models import (
@@ -211,6 +212,7 @@ def _effective(
 ) -> defaultdict[int, list[tuple[dt.datetime, Decimal]]]:
     found: defaultdict[int, list[tuple[dt.datetime, Decimal]]] = defaultdict(list)
     if channel_ids:
+        bring_back(channel_ids, period.start - STATE_HOLDS, period.end)
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT channel_id, at, value FROM telemetry_effective"

@@ -11,7 +11,7 @@ from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from sites.access import Viewer
-from telemetry.models import Channel, Installation, MeteringPoint, Reading, Rollup
+from telemetry.models import Channel, Installation, MeteringPoint, Rollup
 
 
 def points(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[MeteringPoint]:
@@ -94,11 +94,3 @@ def installations(*, viewer: Viewer, point_id: int) -> QuerySet[Installation]:
         .select_related("meter")
         .order_by("-valid")
     )
-
-
-def readings_of(*, viewer: Viewer, channel_id: int) -> QuerySet[Reading]:
-    """
-    Return the readings of a channel the viewer may see, newest first.
-    """
-    seen = Channel.objects.visible_to(viewer).filter(pk=channel_id)
-    return Reading.objects.filter(channel__in=seen).order_by("-at")

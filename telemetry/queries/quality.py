@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from sites.domain import Period
+from telemetry.archive import bring_back_each
 from telemetry.domain.quality import Share
 
 
@@ -42,6 +43,9 @@ def energy_at_edges(*, wanted: Sequence[tuple[int, Period]]) -> list[Decimal]:
     Return half of the kWh around the edges of each channel and period, in their order, where the
     figures around an edge are more than an hour apart.
     """
+    bring_back_each(
+        [(channel_id, edge, edge) for channel_id, p in wanted for edge in (p.start, p.end)]
+    )
     with connection.cursor() as cursor:
         cursor.execute(_EDGES, arrays_of(wanted))
         return [kwh for (kwh,) in cursor.fetchall()]

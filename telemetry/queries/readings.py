@@ -10,6 +10,7 @@ from typing import TypedDict
 from django.db.models import QuerySet
 
 from sites.access import Viewer
+from telemetry.archive import bring_back
 from telemetry.models import Channel, Reading, RejectedReading
 
 _SHOWN = 120
@@ -38,8 +39,11 @@ def readings_between(
     Return the readings of a channel the viewer may see from `start` until before `end`, oldest
     first.
     """
-    seen = Channel.objects.visible_to(viewer).filter(pk=channel_id)
-    rows = Reading.objects.filter(channel_id=channel_id, channel__in=seen).order_by("at")
+    seen = list(
+        Channel.objects.visible_to(viewer).filter(pk=channel_id).values_list("pk", flat=True)
+    )
+    bring_back(seen, start, end)
+    rows = Reading.objects.filter(channel_id__in=seen).order_by("at")
     rows = rows if start is None else rows.filter(at__gte=start)
     return rows if end is None else rows.filter(at__lt=end)
 

@@ -17,6 +17,7 @@ from django.db import connection
 from sites.access import Viewer
 from sites.domain import local_days
 from sites.models import Site
+from telemetry.archive import bring_back_each
 from telemetry.domain.availability import LATE, Uptime, total, uptime_of
 from telemetry.models import Channel, MeteringPoint
 from telemetry.queries.jointly import service_start
@@ -320,16 +321,12 @@ def _counted(wanted: Sequence[_Day]) -> dict[tuple[int, dt.date], Known]:
     if not wanted:
         return {}
     beats: defaultdict[tuple[int, dt.date], list[tuple[dt.datetime, bool]]] = defaultdict(list)
+    channels = [d.channel_id for d in wanted]
+    starts = [d.start - LATE * dt.timedelta(seconds=d.interval_s) for d in wanted]
+    ends = [d.end for d in wanted]
+    bring_back_each([*zip(channels, starts, ends, strict=True)])
     with connection.cursor() as cursor:
-        cursor.execute(
-            _BEATS,
-            [
-                [d.channel_id for d in wanted],
-                [d.day for d in wanted],
-                [d.start - LATE * dt.timedelta(seconds=d.interval_s) for d in wanted],
-                [d.end for d in wanted],
-            ],
-        )
+        cursor.execute(_BEATS, [channels, [d.day for d in wanted], starts, ends])
         for channel_id, day, at, value in cursor.fetchall():
             beats[channel_id, day].append((at, value >= _HALF))
     found = {}
