@@ -11,7 +11,7 @@ from typing import Any
 from billing import operations as billing
 from billing import queries as bills
 from billing.models import Contract, Invoice
-from seeds import attributes, loading, sources, statements
+from seeds import attributes, loading, sources, statements, supply
 from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
 from seeds.reference import load_calibration_rules, load_emission_factors, load_kpi_rules
 from sites import operations as sites
@@ -58,6 +58,8 @@ def load(*, now: dt.datetime, say: Say) -> Summary:
     anchor = AuditEntry.objects.filter(action="operator created").earliest("at").at.date()
     loading.load(anchor=anchor, now=now, say=say)
     loading.roll_up(now=now, say=say)
+    supply.agree(now=now)
+    supply.settle(now=now, say=say)
     _watch(now)
     _agree(anchor, now)
     _bill(now, say)

@@ -117,6 +117,8 @@ ACCESS = {
     # Only a point at the source has losses to agree on.
     "ops/points/<int:pk>/losses/": (404, 404, 404, 404, 404, 302),
     "ops/points/<int:pk>/checks/": (200, 404, 404, 404, 404, 302),
+    "ops/deliveries/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/deliveries/<int:pk>/terms/": (200, 404, 404, 404, 404, 302),
     "ops/meters/": (200, 200, 404, 404, 404, 302),
     "ops/meters/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/meters/<int:pk>/registers/new/": (200, 404, 404, 404, 404, 302),
@@ -323,6 +325,8 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
     filled = filled.replace("channels/<int:pk>", f"channels/{_first(Channel)}")
     filled = filled.replace("points/<int:pk>", f"points/{_first(MeteringPoint)}")
+    place_id = invoice.contract.delivery_point_id
+    filled = filled.replace("deliveries/<int:pk>", f"deliveries/{place_id}")
     filled = filled.replace("meters/<int:pk>", f"meters/{_first(Meter)}")
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")

@@ -212,18 +212,22 @@ def last_day(end: dt.date) -> dt.date:
 
 
 @register.filter
-def minutes(seconds: int) -> str:
+def minutes(seconds: int | Absent) -> str:
     """
     Write seconds as whole minutes: 129,180.
     """
+    if seconds is None or isinstance(seconds, str):
+        return DASH
     return number(Decimal(seconds) / 60)
 
 
 @register.filter
-def hours(seconds: float) -> str:
+def hours(seconds: float | Absent) -> str:
     """
     Write seconds as hours with one decimal: 71.5.
     """
+    if seconds is None or isinstance(seconds, str):
+        return DASH
     return number(seconds / 3600, 1)
 
 
