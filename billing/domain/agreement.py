@@ -82,6 +82,7 @@ class Agreed:
     `heat_share` is the per cent of the site's heat revenue that its tenants share; `savings_share`
     the operator's per cent of what is saved; `margin` per cent on top of reimbursed electricity.
     Quantities are kWh, `minimum_kwh` and tiers per calendar year where `tiers_per_year`.
+    `qualified_heat`: heat that does not count under the terms of supply is not billed.
     `escalation` raises the fixed prices by that per cent each 1 January after the first.
     `hold_unverified`: nothing is billed from a meter past its verification, whatever the country
     allows. `true_up`: with the last month of a year its shares are brought to that of the year.
@@ -106,6 +107,7 @@ class Agreed:
     hold_unverified: bool = False
     true_up: bool = False
     deposit: Decimal | None = None
+    qualified_heat: bool = False
     energy_factor: Decimal = Decimal(1)
     premium_per_kw: Decimal | None = None
     heat_share: Decimal | None = None
@@ -129,9 +131,10 @@ _COMMON = {
     "hold_unverified",
 }
 ALLOWED = {
-    FIXED: _COMMON | {"covers", "allowance_kwh", "overage_price"},
+    FIXED: _COMMON | {"covers", "allowance_kwh", "overage_price", "qualified_heat"},
     USAGE: _COMMON | {
         "tiers", "tiers_by_volume", "tiers_per_year", "bands", "minimum_kwh", "minimum_price",
+        "qualified_heat",
     },
     SAVINGS: {
         "monthly_fee", "connection_fee", "deposit", "savings_share", "true_up", "cap_per_month",
@@ -360,6 +363,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "covers": _covers,
     "escalation": _share,
     "hold_unverified": _flag,
+    "qualified_heat": _flag,
     "true_up": _flag,
     "deposit": _amount,
     "energy_factor": _amount,

@@ -17,12 +17,12 @@ from typing import Any
 from billing.domain import agreement, indexation, tiers
 from billing.domain.agreement import Agreed
 from billing.domain.baseline import MonthOfSavings
+from billing.domain.counted import rounded, what_counts
 from billing.domain.credits import Promise, StepCredit, covered
 from billing.domain.money import to_cents
 
 STANDING = "standing"
 ENERGY = "energy"
-_THOUSANDTH = Decimal("0.001")
 _ONE = Decimal(1)
 _NOTHING_MORE = Agreed()
 
@@ -69,6 +69,8 @@ class Stretch:
     year_savings: Decimal = Decimal(0)
     year_charged_on: Decimal = Decimal(0)
     deposit_held: Decimal = Decimal(0)
+    # Metered heat that does not count, kWh by the reason in its ledger.
+    not_counted: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 def stretch(stored: Mapping[str, Any]) -> Stretch:
@@ -78,9 +80,7 @@ def stretch(stored: Mapping[str, Any]) -> Stretch:
 
     :raises agreement.BadTerms: if the particulars are not understood
     """
-    given = {
-        name: value for name, value in stored.items() if name not in {"details", "instants", *_READ}
-    }
+    given = {name: value for name, value in stored.items() if name not in {*_BESIDE, *_READ}}
     given |= {name: read(stored[name]) for name, read in _READ.items() if name in stored}
     return Stretch(
         **{"contracted_kw": None, "price_per_kw": None, "price_per_kwh": None, "energy_kwh": None}
@@ -101,6 +101,8 @@ def _figures(given: Mapping[str, str]) -> dict[str, Decimal]:
     return {name: Decimal(value) for name, value in given.items()}
 
 
+# Kept to be looked up, not to be priced from.
+_BESIDE = {"details", "instants", "ledger"}
 _READ: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         (
@@ -122,6 +124,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "hours": lambda rows: tuple((dt.datetime.fromisoformat(at), Decimal(kwh)) for at, kwh in rows),
     "indices": lambda given: {price: _figures(values) for price, values in given.items()},
     "before": _figures,
+    "not_counted": _figures,
     "savings": lambda given: MonthOfSavings(**_figures(given)),
 }
 
@@ -170,7 +173,7 @@ def _lines(stretch: Stretch) -> Iterator[RatedLine]:
     elif stretch.model == agreement.HOST:
         yield from _host(stretch)
     else:
-        yield from _energy(stretch)
+        yield from _told_what_counts(stretch, list(_energy(stretch)))
         yield from _standing(stretch)
         yield from _attributes(stretch)
         yield from _heat_share(stretch)
@@ -227,6 +230,17 @@ _BINDING = {
 }
 
 
+def _told_what_counts(stretch: Stretch, lines: list[RatedLine]) -> list[RatedLine]:
+    """
+    Let the first line of energy say what was metered and what of it does not count.
+    """
+    if not stretch.agreed.qualified_heat or stretch.energy_kwh is None or not lines:
+        return lines
+    told = what_counts(stretch.energy_kwh, stretch.not_counted)
+    note = f"{told}; {lines[0].note}" if lines[0].note else told
+    return [replace(lines[0], note=note), *lines[1:]]
+
+
 def _energy(stretch: Stretch) -> Iterator[RatedLine]:
     agreed = stretch.agreed
     if agreed.allowance_kwh is not None:
@@ -256,7 +270,7 @@ def _times(metered: Decimal, factor: Decimal) -> str:
 def _metered(stretch: Stretch) -> Decimal:
     if stretch.energy_kwh is None:
         raise ValueError("Terms with a price per kWh need the metered energy.")
-    return stretch.energy_kwh
+    return stretch.energy_kwh - sum(stretch.not_counted.values(), Decimal(0))
 
 
 def _tiers(stretch: Stretch, metered: Decimal) -> Iterator[RatedLine]:
@@ -480,10 +494,3 @@ def is_energy(charge: str) -> bool:
     Say whether a charge is heat or electricity sold by the kWh, tiers and bands included.
     """
     return charge == ENERGY or charge.startswith(f"{ENERGY}_")
-
-
-def rounded(quantity: Decimal) -> Decimal:
-    """
-    Return a quantity as it is billed: three decimals, half up.
-    """
-    return quantity.quantize(_THOUSANDTH, rounding=ROUND_HALF_UP)

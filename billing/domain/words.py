@@ -58,6 +58,8 @@ def sentences(
     told.extend(_energy(model, agreed, price_per_kwh, point, money))
     told.extend(_further(agreed, money))
     told.extend(_index(item) for item in agreed.index)
+    if agreed.qualified_heat:
+        told.append("Only heat that counts under the terms of supply is charged.")
     if agreed.hold_unverified:
         told.append("Nothing is billed from a meter whose verification has ended.")
     return told

@@ -25,6 +25,7 @@ from billing.models import (
 )
 from billing.queries.attributes import unbilled_attributes
 from billing.queries.inputs import Incomplete, next_month
+from billing.queries.qualified import heat_minutes, qualified
 from sites.access import Kind, Role, Viewer
 from sites.domain import Period, local_month
 from telemetry import queries as metering
@@ -69,6 +70,8 @@ def priced(
     if terms.details or terms.model == Terms.Model.SAVINGS:
         agreed = agreement.read(terms.model, terms.details)
         stored |= _particulars(contract, terms, agreed, instants, first, end)
+        if agreed.qualified_heat:
+            stored |= qualified(contract, energy, instants, by_hour=bool(agreed.bands))
     return stored
 
 
@@ -238,12 +241,12 @@ def _acting_for(contract: Contract) -> Viewer:
 
 def _uptime(contract: Contract, first: dt.date, end: dt.date) -> Stored:
     """
-    Return the minutes the hosting service was there, of those that count: the known ones, or all
-    where too much is unknown. Announced work within its terms counts nowhere.
+    Return the minutes the service or the heat was there, of those that count: the known ones, or
+    all where too much is unknown. Announced work within its terms counts nowhere.
     """
     service_id = contract.hosting_service_id
     if service_id is None:
-        raise Incomplete("A service credit needs a hosting service.")
+        return heat_minutes(contract, first, end)
     found = metering.service_availability(
         viewer=_acting_for(contract), service_ids=[service_id], first=first, end=end,
         now=dt.datetime.combine(end, dt.time(), dt.UTC) + dt.timedelta(days=2),

@@ -5,6 +5,8 @@ and how much heat was missing (domain reference, heat SLA).
 
 from __future__ import annotations
 
+import bisect
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -40,6 +42,22 @@ class Measured:
     available_kw: Sequence[Step] | None = None
     called_kw: Sequence[Step] | None = None
     delivered_kw: Sequence[Step] = ()
+
+    def within(self, start: dt.datetime, end: dt.datetime) -> Measured:
+        """
+        Return the figures that reach into [start, end).
+        """
+
+        def cut(figures: Sequence[Step] | None) -> Sequence[Step] | None:
+            if figures is None:
+                return None
+            first = bisect.bisect_right(figures, start, key=lambda step: step[1])
+            return figures[first : bisect.bisect_left(figures, end, key=lambda step: step[0])]
+
+        return Measured(
+            cut(self.supply_c), cut(self.return_c), cut(self.outdoor_c), cut(self.available_kw),
+            cut(self.called_kw), cut(self.delivered_kw) or (),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,17 +164,17 @@ def _judged(
         terms.contracted_kw, terms.supply_min_c, terms.supply_max_c, terms.return_max_c,
         terms.outdoor_min_c, terms.call_metered,
     )  # fmt: skip
+    whole = local_days(piece.first, piece.end, place.site.timezone)
+    measured = inputs.measured(
+        channels=channels, terms=terms, period=Period(whole.start, min(whole.end, at))
+    )
     for day, period in inputs.days_of(piece.first, piece.end, place.site.timezone):
         if period.start >= at:
             return
         until = min(period.end, at)
-        past = Period(period.start, until)
-        measured = inputs.measured(
-            channels=channels, contracted_kw=terms.contracted_kw, period=past
-        )
         found = heat_day.kept(
-            spans.common(windows, [(past.start, until)]),
-            agreed=agreed, measured=measured, events=events,
+            spans.common(windows, [(period.start, until)]), agreed=agreed, events=events,
+            measured=measured.within(period.start, until),
         )  # fmt: skip
         yield HeatDay(
             delivery_point=place, day=day, terms=terms, until_at=until, computed_at=at,

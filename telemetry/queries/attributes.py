@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from sites.access import Viewer
-from sites.domain import Period
+from sites.domain import Period, local_month
 from sites.models import DeliveryPoint, Site
 from telemetry.domain import avoided as arithmetic
 from telemetry.domain import carbon
@@ -26,6 +26,7 @@ from telemetry.models import (
     AttributeLot,
     Claim,
     Counterfactual,
+    HeatEntry,
     MeteringPoint,
 )
 from telemetry.queries.carbon import ELECTRICITY, Factor, Factors, Footprint
@@ -306,24 +307,45 @@ def displaced(
             delivery_point__in=points, superseded_at__isnull=True, valid__contains=last_month
         )
     }
+    rejected = _rejected(points, first_month, last_month)
     factors = Factors([point.site for point in points])
     found = []
     for point in points:
         months = [m for pk in by_delivery[point.pk] for m in energy.get(pk, [])]
-        found.append(_displaced(point, months, held.get(point.pk), factors, last_month))
+        lost = rejected.get(point.pk, Decimal(0))
+        found.append(_displaced(point, months, lost, held.get(point.pk), factors, last_month))
     return found
+
+
+def _rejected(
+    points: Sequence[DeliveryPoint], first_month: dt.date, last_month: dt.date
+) -> dict[int, Decimal]:
+    """
+    Return the heat of some months that nobody used, the site being in bypass, by delivery point
+    of one site.
+    """
+    if not points:
+        return {}
+    zone = points[0].site.timezone
+    start = local_month(first_month.year, first_month.month, zone).start
+    end = local_month(last_month.year, last_month.month, zone).end
+    rows = HeatEntry.objects.filter(
+        delivery_point__in=points, mode=2, start_at__gte=start, start_at__lt=end
+    )
+    return dict(rows.values_list("delivery_point_id").annotate(kwh=Sum("metered_kwh")))
 
 
 def _displaced(
     point: DeliveryPoint,
     months: Iterable[object],
+    rejected_kwh: Decimal,
     counterfactual: Counterfactual | None,
     factors: Factors,
     last_month: dt.date,
 ) -> Displaced:
     rows = [(getattr(m, "kwh", None), getattr(m, "coverage", Decimal(0))) for m in months]
     known = [kwh for kwh, _ in rows if kwh is not None]
-    heat = sum(known, Decimal(0)) if known else None
+    heat = sum(known, Decimal(0)) - rejected_kwh if known else None
     coverage = sum((c for _, c in rows), Decimal(0)) / (len(rows) or 1)
     grid = factors.get(site=point.site, day=last_month)
     result = None

@@ -171,11 +171,11 @@ def events(*, place: DeliveryPoint, period: Period) -> heat_day.Events:
 
 
 def measured(
-    *, channels: dict[str, Channel], contracted_kw: Decimal, period: Period
+    *, channels: dict[str, Channel], terms: SupplyTerms, period: Period
 ) -> heat_day.Measured:
     """
-    Return what was measured over a period: the effective readings, and the mean power of each
-    quarter-hour.
+    Return what was measured over a period: the effective readings, and where a call is measured
+    the mean power of each quarter-hour.
     """
     kinds = {
         "supply": SILENT_AFTER, "return": SILENT_AFTER, "outdoor": SILENT_AFTER,
@@ -187,14 +187,14 @@ def measured(
     def told(name: str) -> list[Step] | None:
         if name not in wanted:
             return None
-        scale = _in_kw(wanted[name], contracted_kw)
+        scale = _in_kw(wanted[name], terms.contracted_kw)
         read = [(at, value * scale) for at, value in rows[wanted[name].pk]]
         return spans.steps(read, hold=kinds[name], end=period.end)
 
     return heat_day.Measured(
         supply_c=told("supply"), return_c=told("return"), outdoor_c=told("outdoor"),
         available_kw=told("available"), called_kw=told("call"),
-        delivered_kw=_delivered(energy_channel(channels), period),
+        delivered_kw=_delivered(energy_channel(channels), period) if terms.call_metered else (),
     )  # fmt: skip
 
 

@@ -8,18 +8,18 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Max, QuerySet, Sum
+from django.db.models import Count, F, Max, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from sites.access import Viewer
-from sites.domain import Period
+from sites.domain import Period, local_days
 from sites.models import DeliveryPoint
 from telemetry.domain import kpi
-from telemetry.models import HeatDay, HeatDirty, HeatEntry, Reason, SupplyTerms
+from telemetry.models import HeatDay, HeatDirty, HeatEntry, SupplyTerms
 
 
 def supply_terms(*, viewer: Viewer, delivery_point_id: int) -> QuerySet[SupplyTerms]:
@@ -291,5 +291,30 @@ def heat_kept(
     return dict(found)
 
 
-# In the order in which they are asked.
-REASONS: tuple[str, ...] = tuple(Reason.values)
+def heat_minutes(*, delivery_point_id: int, first: dt.date, end: dt.date) -> dict[str, int]:
+    """
+    Return the minutes of the delivery windows of some local days less what is excluded: `up` as
+    agreed, `down` not so, and `unknown`. For bills.
+
+    :raises LedgerBehind: if a day is not judged to its end, or has no terms
+    """
+    place = DeliveryPoint.objects.select_related("site").get(pk=delivery_point_id)
+    period = local_days(first, end, place.site.timezone)
+    waiting = HeatDirty.objects.filter(
+        delivery_point=place, span__overlap=(period.start, period.end)
+    )
+    days = HeatDay.objects.filter(delivery_point=place, day__gte=first, day__lt=end)
+    sums = days.aggregate(
+        reached=Max("until_at"), count=Count("day"),
+        **{f"sum_{name}": Sum(name) for name in _SECONDS},
+    )  # fmt: skip
+    whole = sums["count"] == (end - first).days and sums["reached"] >= period.end
+    if not whole or waiting.exists():
+        raise LedgerBehind
+    excluded = sum(sums[f"sum_{name}"] for name in ("planned_s", "partner_s", "return_s",
+                                                    "outdoor_s"))  # fmt: skip
+    base, down, unknown = (
+        int((Decimal(seconds) / 60).to_integral_value(ROUND_HALF_UP))
+        for seconds in (sums["sum_window_s"] - excluded, sums["sum_bad_s"], sums["sum_unknown_s"])
+    )
+    return {"up": max(0, base - down - unknown), "down": down, "unknown": unknown}

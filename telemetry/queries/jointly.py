@@ -14,10 +14,12 @@ from decimal import Decimal
 
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import F, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from sites.domain import local_month
 from sites.models import Site
-from telemetry.models import Channel, Installation, MeteringPoint, Rollup
+from telemetry.models import Channel, HeatEntry, Installation, MeteringPoint, Rollup
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,8 @@ class _Piece:
 def joint_energy(questions: list[Question]) -> list[list[JointMonth]]:
     """
     Return for each question its months, in two statements at most however many there are. An
-    hour counts when every channel that had a meter then was measured throughout it.
+    hour counts when every channel that had a meter then was measured throughout it. Heat that was
+    rejected while a site was in bypass was not used by anybody: it is no part of the energy.
     """
     answers = [[JointMonth(span) for span in question.spans] for question in questions]
     pieces = [
@@ -224,6 +227,18 @@ def joint_energy(questions: list[Question]) -> list[list[JointMonth]]:
     if pieces:
         _add_parts(_add_whole_months(pieces))
     return answers
+
+
+_REJECTED = (
+    HeatEntry.objects.filter(
+        channel=OuterRef("channel_id"), mode=2, start_at__gte=OuterRef("start_at"),
+        start_at__lt=OuterRef("end_at"),
+    )
+    .order_by()
+    .values("channel")
+    .annotate(kwh=Sum("metered_kwh"))
+    .values("kwh")
+)  # fmt: skip
 
 
 def _add_whole_months(pieces: list[_Piece]) -> list[_Piece]:
@@ -242,7 +257,8 @@ def _add_whole_months(pieces: list[_Piece]) -> list[_Piece]:
             energy_kwh__isnull=False,
         )
         .exclude(quality__in=[Rollup.Quality.MISSING, Rollup.Quality.SUSPECT])
-        .values_list("channel_id", "start_at", "end_at", "energy_kwh")
+        .annotate(used_kwh=F("energy_kwh") - Coalesce(Subquery(_REJECTED), Value(Decimal(0))))
+        .values_list("channel_id", "start_at", "end_at", "used_kwh")
     }
     others = []
     for piece in pieces:
@@ -313,7 +329,11 @@ def _there(question: Question, start: dt.datetime, end: dt.datetime) -> list[tup
 # A part counts when all its inputs are measured throughout. What whole days leave of a piece is
 # read by the hour. Each lateral read is one index scan: joined freely, a wrong guess of how many
 # rows there are costs minutes.
-_PARTS = """
+_USED = """r.energy_kwh - coalesce((
+      SELECT sum(e.metered_kwh) FROM telemetry_heatentry e
+      WHERE e.channel_id = r.channel_id AND e.mode = 2 AND e.start_at >= r.start_at
+        AND e.start_at < r.end_at), 0) AS energy_kwh"""
+_PARTS = f"""
 WITH input AS (
   SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[]) AS i(piece, role, channel_id)
 ), piece AS (
@@ -324,7 +344,7 @@ WITH input AS (
     count(*) OVER (PARTITION BY p.piece, d.start_at) = p.inputs AS whole
   FROM piece p JOIN input i USING (piece)
   CROSS JOIN LATERAL (
-    SELECT r.start_at, r.end_at, r.energy_kwh FROM telemetry_rollup r
+    SELECT r.start_at, r.end_at, {_USED} FROM telemetry_rollup r
     WHERE r.channel_id = i.channel_id AND r.grain = 'day' AND r.start_at >= p.start_at
       AND r.start_at < p.end_at AND r.end_at <= p.end_at AND r.coverage = 1
       AND r.energy_kwh IS NOT NULL AND r.quality NOT IN ('missing', 'suspect') OFFSET 0
@@ -341,7 +361,7 @@ WITH input AS (
     count(*) OVER (PARTITION BY s.piece, h.start_at) = s.inputs AS whole
   FROM remaining s JOIN input i USING (piece)
   CROSS JOIN LATERAL (
-    SELECT r.start_at, r.end_at, r.energy_kwh FROM telemetry_rollup r
+    SELECT r.start_at, r.end_at, {_USED} FROM telemetry_rollup r
     WHERE r.channel_id = i.channel_id AND r.grain = 'hour' AND r.start_at >= lower(s.span)
       AND r.start_at < upper(s.span) AND r.end_at <= upper(s.span) AND r.coverage = 1
       AND r.energy_kwh IS NOT NULL AND r.quality NOT IN ('missing', 'suspect') OFFSET 0
@@ -354,4 +374,4 @@ WITH input AS (
   FROM known GROUP BY 1, 2, 3
 )
 SELECT piece, role, sum(kwh), extract(epoch FROM sum(lasts)) FROM per_role GROUP BY 1, 2
-"""
+"""  # noqa: S608 - the parts are constants of this module

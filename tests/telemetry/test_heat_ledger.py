@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sites.access import STRANGER, Kind, Role, Viewer
-from sites.domain import Period, local_days
+from sites.domain import Period, local_days, local_month
 from sites.models import Site
 from telemetry import operations, queries
 from telemetry.models import (
@@ -23,12 +23,13 @@ from telemetry.models import (
     HeatEntry,
     Incident,
     Meter,
+    MeteringPoint,
     Rollup,
     SupplyTerms,
 )
 from tests import factories
 from tests.factories_heat import FIRST, SOON, agree, count_up, gauge, place_of, settle
-from tests.factories_telemetry import LATER, make_heat_channel, send
+from tests.factories_telemetry import LATER, load, make_channel, make_heat_channel, send
 
 pytestmark = pytest.mark.django_db
 
@@ -364,3 +365,37 @@ def test_whatever_happens_nothing_is_lost(counts, warm, modes, opens):
         )
         assert cursor.fetchone() == (0,)
     transaction.savepoint_rollback(sid)
+
+
+def test_rejected_heat_is_no_reused_heat():
+    site = factories.make_site()
+    facility = make_channel(site=site, boundary=MeteringPoint.Boundary.FACILITY)
+    month = local_month(2025, 3, site.timezone)
+    load(facility, month, 10)
+    register = make_heat_channel(site=site)
+    count_up(register, month.start, round(month.hours), step_min=60)
+    send(
+        gauge(register, Quantity.MODE, ""),
+        [(month.start + 12 * HOUR * n, 2 if n < 4 else 0) for n in range(62)],
+    )
+    march = month.start.date() + dt.timedelta(days=1)
+
+    def heat() -> tuple[Any, Any]:
+        figures = queries.site_figures(
+            viewer=_operator(site), site_ids=[site.pk], first_month=march, last_month=march
+        )[site.pk]  # fmt: skip
+        assert figures.heat is not None
+        return figures.heat.kwh, figures.erf.value
+
+    assert heat() == (4 * 743, Decimal("0.4"))
+    settle(register, month.end)
+    assert heat() == (4 * (743 - 48), Decimal(4 * 695) / Decimal(7430))
+    # A month of which an hour is missing is counted from its days and hours.
+    Rollup.objects.filter(
+        channel=facility, grain__in=["hour", "quarter"], start_at__gte=month.start + 24 * HOUR,
+        start_at__lt=month.start + 25 * HOUR,
+    ).delete()  # fmt: skip
+    Rollup.objects.filter(channel=facility, grain__in=["day", "month"]).update(
+        coverage=Decimal("0.99")
+    )
+    assert heat()[0] == 4 * (743 - 1 - 47)
