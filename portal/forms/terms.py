@@ -30,7 +30,7 @@ from portal.forms.terms_fields import (
 
 _COLUMNS = ("vat_category", "vat_rate", "contracted_kw", "price_per_kw", "price_per_kwh")
 _LEVEL = ("notice_h", "maintenance_h", "response_h", "contact", "phone", "email", "remark")
-_FLAGS = {"hold_unverified", "tiers_by_volume", "tiers_per_year", "true_up"}
+_FLAGS = {"hold_unverified", "qualified_heat", "tiers_by_volume", "tiers_per_year", "true_up"}
 _LIMITS = ("deadband", "collar", "step_up", "step_down")
 PRICES = {"kw": "price_per_kw", "kwh": "price_per_kwh"}
 

@@ -104,6 +104,11 @@ FIELDS: dict[str, forms.Field] = {
         _("When a verification has ended"),
         [("", _("as the country’s rule says")), ("y", _("nothing is billed from the meter"))],
     ),
+    "qualified_heat": choice(
+        _("The heat that is charged"),
+        [("", _("all that is metered")),
+         ("y", _("only what counts under the terms of supply"))],
+    ),
     "minimum_kwh": figure(_("Minimum a calendar year, kWh"), _("Take or pay"), places=3),
     "minimum_price": figure(_("Price per kWh not taken")),
     "tiers_by_volume": choice(
@@ -191,7 +196,7 @@ LAYOUT: dict[str, tuple[Section, ...]] = {
         Section(_("The fee"), _("Part months are charged by the day."), (*_POWER, "covers")),
         Section(
             _("Energy"), _("For a fee that covers energy."),
-            ("allowance_kwh", "overage_price", *_METER),
+            ("allowance_kwh", "overage_price", *_METER, "qualified_heat"),
         ),
         _CLAUSE_KW, _FURTHER, _LEVEL, _REMEDY,
     ),
@@ -199,7 +204,7 @@ LAYOUT: dict[str, tuple[Section, ...]] = {
         _HEAD,
         Section(
             _("Energy"), _("One price, or tiers, or bands; losses are those agreed at the point."),
-            ("metering_point", "hold_unverified", "price_per_kwh"),
+            ("metering_point", "hold_unverified", "qualified_heat", "price_per_kwh"),
         ),
         Section(
             _("Tiers"), _("The last tier has no end."), ("tiers_by_volume", "tiers_per_year"),
