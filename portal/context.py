@@ -23,7 +23,7 @@ DENSITIES = ("comfortable", "compact")
 @dataclass(frozen=True, slots=True)
 class NavItem:
     """
-    One entry of the main navigation.
+    One entry of the main navigation; `parts` are the pages under it, where there are several.
     """
 
     url: str
@@ -31,59 +31,86 @@ class NavItem:
     current: bool
     # How many wait there for somebody.
     waiting: int = 0
+    parts: tuple[NavItem, ...] = ()
 
 
-def _places(kind: Kind) -> list[tuple[str, str]]:
+def _places(kind: Kind) -> list[tuple[str, list[tuple[str, str]]]]:
+    """
+    Return the entries of the navigation, each with the pages under it.
+    """
     return {
         Kind.OPERATOR: [
-            ("ops-fleet", gettext("Sites")),
-            ("ops-alarms", gettext("Alarms")),
-            ("ops-availability", gettext("Availability")),
-            ("ops-meters", gettext("Meters")),
-            ("ops-gateways", gettext("Gateways")),
-            ("ops-imports", gettext("Imports")),
-            ("ops-invoices", gettext("Invoices")),
-            ("ops-runs", gettext("Billing")),
-            ("ops-contracts", gettext("Contracts")),
-            ("ops-money", gettext("Money")),
-            ("ops-statements", gettext("Statements")),
+            (gettext("Sites"), [("ops-fleet", gettext("Sites"))]),
+            (
+                gettext("Watch"),
+                [("ops-alarms", gettext("Alarms")), ("ops-availability", gettext("Availability"))],
+            ),
+            (
+                gettext("Metering"),
+                [
+                    ("ops-meters", gettext("Meters")),
+                    ("ops-gateways", gettext("Gateways")),
+                    ("ops-imports", gettext("Imports")),
+                ],
+            ),
+            (
+                gettext("Billing"),
+                [
+                    ("ops-runs", gettext("Runs")),
+                    ("ops-invoices", gettext("Invoices")),
+                    ("ops-contracts", gettext("Contracts")),
+                ],
+            ),
+            (gettext("Money"), [("ops-money", gettext("Money"))]),
+            (gettext("Statements"), [("ops-statements", gettext("Statements"))]),
         ],
         Kind.PARTNER: [
-            ("heat", gettext("Home")),
-            ("heat-usage", gettext("Usage")),
-            ("heat-temperature", gettext("Temperature")),
-            ("heat-bills", gettext("Bills")),
-            ("account", gettext("Account")),
+            (gettext("Home"), [("heat", gettext("Home"))]),
+            (gettext("Usage"), [("heat-usage", gettext("Usage"))]),
+            (gettext("Temperature"), [("heat-temperature", gettext("Temperature"))]),
+            (gettext("Bills"), [("heat-bills", gettext("Bills"))]),
+            (gettext("Account"), [("account", gettext("Account"))]),
         ],
         Kind.TENANT: [
-            ("hosting", gettext("Overview")),
-            ("hosting-uptime", gettext("Uptime")),
-            ("hosting-invoices", gettext("Invoices")),
-            ("account", gettext("Account")),
-            ("hosting-energy", gettext("Energy")),
-            ("hosting-statements", gettext("Statements")),
+            (gettext("Overview"), [("hosting", gettext("Overview"))]),
+            (gettext("Uptime"), [("hosting-uptime", gettext("Uptime"))]),
+            (gettext("Invoices"), [("hosting-invoices", gettext("Invoices"))]),
+            (gettext("Account"), [("account", gettext("Account"))]),
+            (gettext("Energy"), [("hosting-energy", gettext("Energy"))]),
+            (gettext("Statements"), [("hosting-statements", gettext("Statements"))]),
         ],
     }[kind]
 
 
+def _waiting(viewer: Viewer) -> dict[str, int]:
+    if viewer.kind is not Kind.OPERATOR:
+        return {}
+    found = metering.attention(viewer=viewer)
+    return {"ops-alarms": found.alarms, "ops-availability": found.incidents}
+
+
 def _navigation(request: HttpRequest) -> list[NavItem]:
-    kind = request.viewer.kind  # type: ignore[attr-defined]
-    if kind is None:
+    viewer = request.viewer  # type: ignore[attr-defined]
+    if viewer.kind is None:
         return []
-    items = [(reverse(name), label) for name, label in _places(kind)]
+    places = _places(viewer.kind)
+    urls = {name: reverse(name) for _, parts in places for name, _ in parts}
     # The longest address that begins the present one is where the reader is.
-    here = max((url for url, _ in items if request.path.startswith(url)), key=len, default=None)
-    waiting = {}
-    if kind is Kind.OPERATOR:
-        viewer = request.viewer  # type: ignore[attr-defined]
-        found = metering.attention(viewer=viewer)
-        waiting = {
-            reverse("ops-alarms"): found.alarms, reverse("ops-availability"): found.incidents,
-        }  # fmt: skip
-    return [
-        NavItem(url=url, label=label, current=url == here, waiting=waiting.get(url, 0))
-        for url, label in items
-    ]
+    here = max((u for u in urls.values() if request.path.startswith(u)), key=len, default=None)
+    waiting = _waiting(viewer)
+    items = []
+    for label, named in places:
+        parts = tuple(
+            NavItem(urls[name], text, urls[name] == here, waiting.get(name, 0))
+            for name, text in named
+        )
+        items.append(
+            NavItem(
+                url=parts[0].url, label=label, current=any(part.current for part in parts),
+                waiting=sum(part.waiting for part in parts), parts=parts if len(parts) > 1 else (),
+            )
+        )  # fmt: skip
+    return items
 
 
 def _memberships(request: HttpRequest) -> list[queries.MembershipSeen]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.backends.postgresql.psycopg_any import DateRange
-from django.db.models import Case, F, QuerySet, Sum, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, F, Q, QuerySet, Sum, When
 from django.db.models.functions import TruncMonth
 
 from billing.domain.margin import HeatMonth, Margin, margin
@@ -26,21 +26,21 @@ from telemetry.queries.jointly import months_between
 
 # Money held for a customer is no revenue.
 _HELD = ("deposit", "deposit_back")
-_HEAT = frozenset({Terms.Model.FIXED.value, Terms.Model.USAGE.value, Terms.Model.SAVINGS.value})
 _WEEK = dt.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
     """
-    What was billed, net, for one month of a site by one price model; what a host is paid is
-    negative. Corrections count for the month they correct.
+    What was billed, net, for one month of a site by one price model, for heat or for hosting;
+    what a host is paid is negative. Corrections count for the month they correct.
     """
 
     site_id: int
     site: str
     slug: str
     model: str
+    is_heat: bool
     month: dt.date
     currency: str
     net: Decimal
@@ -60,16 +60,24 @@ def _lines(viewer: Viewer, first: dt.date, last: dt.date) -> QuerySet[Any]:
 def revenue(*, viewer: Viewer, first_month: dt.date, last_month: dt.date) -> list[Revenue]:
     """
     Return what the viewer's issued documents bill for the months from first to last, by site,
-    price model, month and currency.
+    price model, heat or hosting, month and currency.
     """
     signed = Case(
         When(invoice__document_type=Invoice.Type.SELF_BILLED, then=-F("net")), default=F("net")
     )
     rows = (
         _lines(viewer, first_month, last_month)
+        .annotate(
+            is_heat=ExpressionWrapper(
+                Q(invoice__contract__delivery_point__isnull=False)
+                & ~Q(terms__model=Terms.Model.HOST),
+                output_field=BooleanField(),
+            )
+        )
         .values_list(
             "invoice__contract__site_id", "invoice__contract__site__name",
-            "invoice__contract__site__slug", "terms__model", "month", "invoice__currency",
+            "invoice__contract__site__slug", "terms__model", "is_heat", "month",
+            "invoice__currency",
         )
         .annotate(total=Sum(signed))
     )  # fmt: skip
@@ -125,7 +133,7 @@ def heat_margins(*, viewer: Viewer, first_month: dt.date, last_month: dt.date) -
     """
     billed: defaultdict[tuple[int, dt.date], Decimal] = defaultdict(Decimal)
     for row in revenue(viewer=viewer, first_month=first_month, last_month=last_month):
-        if row.model in _HEAT:
+        if row.is_heat:
             billed[row.site_id, row.month] += row.net
     site_ids = {site_id for site_id, _ in billed}
     shared = _shared(viewer, first_month, last_month)

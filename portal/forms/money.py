@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 # A month of a busy account is far below; a larger file is no statement.
 _STATEMENT_LIMIT = 10 * 1024 * 1024
-DAY = forms.DateInput(attrs={"type": "date"})
+DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 def search_field(placeholder: Any) -> forms.CharField:

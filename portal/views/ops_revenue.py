@@ -41,6 +41,7 @@ def _columns() -> Sequence[Column[Any]]:
     return [
         Column("site", value=lambda r: r.site),
         Column("price_model", value=lambda r: r.model),
+        Column("for", value=lambda r: "heat" if r.is_heat else "hosting"),
         Column("month", value=lambda r: f"{r.month:%Y-%m}"),
         Column("currency", value=lambda r: r.currency),
         Column("net", value=lambda r: r.net),
@@ -71,13 +72,21 @@ def revenue(request: PortalRequest) -> HttpResponseBase:
             viewer=request.viewer, first_month=first, last_month=last
         ),
         "due": due,
-        "due_rows": list(
-            zip(*([(currency, week) for week in weeks] for currency, weeks in due.items()),
-                strict=True)
-        ),
+        "due_rows": _due_rows(due),
         "may_bill": request.viewer.can(Action.BILL),
     }  # fmt: skip
     return render(request, "ops/revenue.html", context)
+
+
+def _due_rows(due: dict[str, list[Any]]) -> list[tuple[tuple[str, Any], ...]]:
+    """
+    Return a row a week with its figure in each currency; weeks after the last due day are left
+    out.
+    """
+    rows = list(zip(*([(c, week) for week in weeks] for c, weeks in due.items()), strict=True))
+    while rows and not any(week.documents for _, week in rows[-1]):
+        rows.pop()
+    return rows
 
 
 def _table(rows: list[Any], names: dict[str, str]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_revenue_is_told_by_site_model_and_month_and_the_margin_once_costs_are_s
     listed = b"".join(
         client.get("/ops/money/revenue/?year=2026&format=csv").streaming_content  # type: ignore[attr-defined]
     ).decode()
-    assert listed.splitlines()[1] == f"{site.name},usage,2026-01,EUR,234.58"
+    assert listed.splitlines()[1] == f"{site.name},usage,heat,2026-01,EUR,234.58"
 
     address = f"/ops/money/costs/{site.slug}/"
     given_cost = {"from_month": "2026-01", "price_per_kwh": "0.22", "fixed_per_month": "100"}
