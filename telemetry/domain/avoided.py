@@ -75,6 +75,21 @@ def avoided(
     return Avoided(gross, net, uncertainty, claim)
 
 
+def together(parts: Sequence[Avoided]) -> Avoided:
+    """
+    Return several months or buildings as one. What each may claim is added, so a month that made
+    things worse counts in full and one that made them better less its uncertainty.
+    """
+    net = sum((part.net_kg for part in parts), Decimal(0))
+    claim = sum((part.claim_kg for part in parts), Decimal(0))
+    return Avoided(
+        gross_kg=sum((part.gross_kg for part in parts), Decimal(0)),
+        net_kg=net,
+        uncertainty=max((part.uncertainty for part in parts), default=Decimal(0)),
+        claim_kg=claim,
+    )
+
+
 def combined(uncertainties: Sequence[Decimal]) -> Decimal:
     """
     Return independent relative uncertainties as one: the root of the sum of their squares, at

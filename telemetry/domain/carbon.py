@@ -13,6 +13,8 @@ from typing import TypeVar
 from telemetry.domain.shares import share_units
 
 GRAMS_PER_KG = 1000
+# A reported year is restated where a figure of it changes by more than this (method 1.1).
+RESTATED_ABOVE = Decimal("0.05")
 
 T = TypeVar("T")
 
@@ -75,21 +77,43 @@ class Part:
         return Decimal(self.grams) / GRAMS_PER_KG
 
 
+def whole_grams(energy_kwh: Decimal, kg_per_kwh: Decimal) -> int:
+    """
+    Return location-based emissions in whole grams, rounded half up.
+    """
+    exact = location_based(energy_kwh, kg_per_kwh) * GRAMS_PER_KG
+    return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
 def parts_of_tenants(
-    it_kwh: Mapping[T, Decimal], facility_kwh: Decimal, kg_per_kwh: Decimal
+    it_kwh: Mapping[T, Decimal],
+    facility_kwh: Decimal,
+    kg_per_kwh: Decimal,
+    *,
+    purchased_kwh: Decimal | None = None,
 ) -> dict[T, Part]:
     """
     Share the facility's energy and its location-based emissions among tenants by their IT
-    energy. What the operator uses itself is carried by the tenants alike. Grams add up exactly;
-    without any IT energy nobody has a part.
+    energy. What the operator uses itself is carried by the tenants alike; what the site produced
+    and used itself was not purchased and has no emissions. Grams add up exactly; without any IT
+    energy nobody has a part.
     """
     used = sum(it_kwh.values(), Decimal(0))
     if used <= 0:
         return {}
-    exact = location_based(facility_kwh, kg_per_kwh) * GRAMS_PER_KG
-    grams = int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
-    shared = share_units(grams, list(it_kwh.values()))
+    purchased = facility_kwh if purchased_kwh is None else purchased_kwh
+    shared = share_units(whole_grams(purchased, kg_per_kwh), list(it_kwh.values()))
     return {
         tenant: Part(facility_kwh=facility_kwh * kwh / used, grams=part)
         for (tenant, kwh), part in zip(it_kwh.items(), shared, strict=True)
     }
+
+
+def differs(reported: Decimal, now: Decimal) -> Decimal:
+    """
+    Return by how much a figure differs from what was reported, as a share of what was reported;
+    1 where nothing was reported and something is known now.
+    """
+    if reported == now:
+        return Decimal(0)
+    return abs(now - reported) / abs(reported) if reported else Decimal(1)

@@ -8,7 +8,7 @@ other hour.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 ONE = Decimal(1)
@@ -75,6 +75,47 @@ def match(hours: Iterable[Hour]) -> Match:
         annual=min(ONE, clean / load),
         carbon_free=(matched + _sum(known)) / load if complete else None,
     )
+
+
+def of_sums(
+    load_kwh: Decimal,
+    clean_kwh: Decimal,
+    matched_kwh: Decimal,
+    *,
+    grid_share: Decimal | None = None,
+) -> Match:
+    """
+    Return the shares from sums over hours; `grid_share` is the grid's carbon-free share where it
+    is known only as one figure for all of them.
+    """
+    if load_kwh <= 0:
+        return Match(load_kwh, clean_kwh, matched_kwh, None, None, None)
+    rest = load_kwh - matched_kwh
+    known = grid_share is not None or rest <= 0
+    return Match(
+        load_kwh=load_kwh,
+        clean_kwh=clean_kwh,
+        matched_kwh=matched_kwh,
+        hourly=matched_kwh / load_kwh,
+        annual=min(ONE, clean_kwh / load_kwh),
+        carbon_free=(matched_kwh + rest * (grid_share or 0)) / load_kwh if known else None,
+    )
+
+
+def together(matches: Iterable[Match]) -> Match:
+    """
+    Return several services as one; the shares are of the sums, never means of shares.
+    """
+    known = list(matches)
+    loads = [m for m in known if m.load_kwh > 0]
+    merged = of_sums(
+        _sum(m.load_kwh for m in known),
+        _sum(m.clean_kwh for m in known),
+        _sum(m.matched_kwh for m in known),
+    )
+    free = [m.carbon_free * m.load_kwh for m in loads if m.carbon_free is not None]
+    complete = bool(loads) and len(free) == len(loads)
+    return replace(merged, carbon_free=_sum(free) / merged.load_kwh if complete else None)
 
 
 def _sum(figures: Iterable[Decimal]) -> Decimal:

@@ -23,7 +23,7 @@ from telemetry.models.availability import (
     Probe,
     ProbeResult,
 )
-from telemetry.models.carbon import EmissionFactor, KpiRule, ReportingYear
+from telemetry.models.carbon import EmissionFactor, KpiRule, ReportingYear, SiteBoundary
 from telemetry.models.declared import DeclaredFigure
 from telemetry.models.disclosure import (
     IssuerKey,
@@ -110,6 +110,7 @@ __all__ = [
     "Rollup",
     "Rule",
     "RuleSetting",
+    "SiteBoundary",
     "Statement",
     "StatementInput",
     "StatementRegister",

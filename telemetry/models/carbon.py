@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from sites.access import Scope, ScopedQuerySet
-from sites.models import Stakeholder, User
+from sites.models import Site, Stakeholder, User
 
 # Rows without an operator are the installation's own and each operator's to use.
 _OWNER = Coalesce("operator", models.Value(0), output_field=models.BigIntegerField())
@@ -136,6 +136,51 @@ class KpiRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.region}"
+
+
+class SiteBoundaryQuerySet(ScopedQuerySet["SiteBoundary"]):
+    scope = Scope(operator="site__operator")
+
+
+class SiteBoundary(models.Model):
+    """
+    What an operator declares of a site's ratios from a day on: where IT energy is measured (the
+    category of ISO/IEC 30134-2), on which side of the boundary a heat pump stands, and whether
+    the guarantees of what the site produces are sold. A later row takes its place.
+    """
+
+    class Category(models.IntegerChoices):
+        UPS = 1, "Category 1: output of the UPS"
+        PDU = 2, "Category 2: output of the PDU"
+        IT = 3, "Category 3: input of the IT equipment"
+
+    class HeatPump(models.TextChoices):
+        NONE = "none", "There is none"
+        INSIDE = "inside", "Inside: its electricity is the data centre’s, heat counts after it"
+        OUTSIDE = "outside", "Outside: its electricity is not, heat counts before it"
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="boundaries")
+    valid_from = models.DateField()
+    it_category = models.PositiveSmallIntegerField(choices=Category.choices)
+    heat_pump = models.CharField(max_length=8, choices=HeatPump.choices)
+    own_production_sold = models.BooleanField(default=False)
+    note = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SiteBoundaryQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "valid_from"], name="one_boundary_per_site_and_day",
+                condition=Q(superseded_at__isnull=True),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.site_id} {self.valid_from}"
 
 
 class ReportingYearQuerySet(ScopedQuerySet["ReportingYear"]):

@@ -95,6 +95,13 @@ from telemetry.operations.probes import (
 from telemetry.operations.quality_days import check_days, mark_due
 from telemetry.operations.rebuild import Difference, differences_from_raw, mark_for_rebuild
 from telemetry.operations.regulatory import NotAsked, declare_figures
+from telemetry.operations.reporting import (
+    NotClosed,
+    NotRestated,
+    close_year,
+    declare_boundary,
+    restate_year,
+)
 from telemetry.operations.rollups import roll_up_channel
 from telemetry.operations.rule_settings import SetLater, end_rule_setting, set_rule
 from telemetry.operations.statements import (
@@ -137,10 +144,12 @@ __all__ = [
     "NotAllocated",
     "NotArchived",
     "NotAsked",
+    "NotClosed",
     "NotIssuable",
     "NotOfThisSite",
     "NotSealable",
     "NotThisSitesService",
+    "NotRestated",
     "RuleRow",
     "SetLater",
     "Subject",
@@ -163,8 +172,10 @@ __all__ = [
     "check_days",
     "check_month",
     "claim",
+    "close_year",
     "copy_upload",
     "create_gateway",
+    "declare_boundary",
     "declare_figures",
     "differences_from_raw",
     "draft_statement",
@@ -214,6 +225,7 @@ __all__ = [
     "replay_rejected",
     "resolve_alarm",
     "restore_month",
+    "restate_year",
     "revoke_gateway",
     "revoke_statement",
     "roll_up_channel",

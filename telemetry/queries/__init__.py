@@ -13,17 +13,11 @@ from telemetry.queries.alarms import (
 )
 from telemetry.queries.archive import Hindrance, archive_hindrances, archived_months, utc_month
 from telemetry.queries.attributes import (
-    Displaced,
-    Purchase,
     allocations,
     claims,
     counterfactuals,
-    displaced,
     held_for_service,
-    hourly_match,
     lots,
-    match_hours,
-    purchase,
     renewable_by_kind,
 )
 from telemetry.queries.calibration import ExpiredMeter, expired_meters, verified_until
@@ -33,7 +27,9 @@ from telemetry.queries.carbon import (
     Factors,
     Footprint,
     FootprintMonth,
+    SiteFootprint,
     latest_years,
+    site_footprints,
     tenant_footprint,
 )
 from telemetry.queries.delivered import (
@@ -41,6 +37,15 @@ from telemetry.queries.delivered import (
     NoRegister,
     delivered_energies,
     delivered_energy,
+from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
+from telemetry.queries.displaced import Displaced, displaced
+from telemetry.queries.emissions import (
+    Reported,
+    SiteEmissions,
+    boundaries,
+    reported_year,
+    reported_years,
+    site_emissions,
 )
 from telemetry.queries.evidence import (
     MeteredEnergy,
@@ -140,6 +145,8 @@ from telemetry.queries.public import (
     public_incidents,
     public_uptime_days,
 )
+from telemetry.queries.public import public_displaced, public_heat, public_uptime_days
+from telemetry.queries.purchases import Purchase, hourly_match, match_hours, purchases
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.quarters import (
     FlowTemperature,
@@ -265,9 +272,12 @@ __all__ = [
     "QuarterHour",
     "ReadingMissing",
     "Report",
+    "Reported",
     "Rules",
     "SeriesPoint",
+    "SiteEmissions",
     "SiteFigures",
+    "SiteFootprint",
     "SiteKpis",
     "SiteState",
     "State",
@@ -296,6 +306,7 @@ __all__ = [
     "availability",
     "batches",
     "batches_of",
+    "boundaries",
     "boundary_energy",
     "canonical_readings",
     "carriers",
@@ -383,11 +394,14 @@ __all__ = [
     "qualified_heat",
     "quarter_hours",
     "quarter_hours_known",
+    "purchases",
     "readings_between",
     "refusals_by_reason",
     "refused_rows",
     "register_of",
     "renewable_by_kind",
+    "reported_year",
+    "reported_years",
     "rollups_between",
     "rule_plan",
     "service_availability",
@@ -395,7 +409,9 @@ __all__ = [
     "services_without_statement",
     "shared_statement",
     "shares_of",
+    "site_emissions",
     "site_figures",
+    "site_footprints",
     "site_kpis",
     "site_states",
     "statement_contents",

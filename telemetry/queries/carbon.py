@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from django.db.models import Q
 
-from sites.access import Viewer
+from sites.access import Kind, Viewer
 from sites.models import HostingService, Site
 from telemetry.domain import carbon, kpi
 from telemetry.domain.reference import regions_of
@@ -131,6 +131,8 @@ class FootprintMonth:
     factor: Factor | None
     # The service's proportion of the tenants' IT energy.
     share: Decimal | None = None
+    # Its part of what the site produced and used itself; None where nothing is produced.
+    own_kwh: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,122 @@ class Footprint:
         The factors used, each once, in order of use.
         """
         return list({m.factor.id: m.factor for m in self.months if m.factor}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SiteMonth:
+    """
+    A site's own month: `kg` are location-based, in whole grams.
+    """
+
+    month: dt.date
+    facility_kwh: Decimal | None
+    kg: Decimal | None
+    coverage: Decimal
+    factor: Factor | None
+    own_kwh: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFootprint:
+    """
+    A site's electricity and location-based emissions, worked out from the whole and not from the
+    tenants' parts, which are in `parts` and add up to it to the gram.
+    """
+
+    site: Site
+    facility_kwh: Decimal | None
+    own_kwh: Decimal | None
+    kg: Decimal | None
+    coverage: Decimal
+    reason: kpi.Reason | None
+    months: list[SiteMonth]
+    parts: list[Footprint]
+
+    @property
+    def factors(self) -> list[Factor]:
+        """
+        The factors used, each once, in order of use.
+        """
+        return list({m.factor.id: m.factor for m in self.months if m.factor}.values())
+
+
+def site_footprints(
+    *,
+    viewer: Viewer,
+    first_month: dt.date,
+    last_month: dt.date,
+    site_ids: Iterable[int] | None = None,
+    frozen: bool = True,
+) -> list[SiteFootprint]:
+    """
+    Return the footprints of the operator's live sites with those of their services, by name.
+    Energies of a whole site tell what a neighbour used, so nobody else gets any.
+    """
+    if viewer.kind is not Kind.OPERATOR:
+        return []
+    sites = Site.objects.visible_to(viewer).filter(phase=Site.Phase.LIVE)
+    if site_ids is not None:
+        sites = sites.filter(pk__in=list(site_ids))
+    found = list(sites.select_related("operator").order_by("name", "pk"))
+    services = HostingService.objects.visible_to(viewer).select_related("site", "tenant")
+    by_site: defaultdict[int, list[HostingService]] = defaultdict(list)
+    for service in services.filter(site__in=found).order_by("tenant__name", "name"):
+        by_site[service.site_id].append(service)
+    shares = _site_shares(found, first_month=first_month, last_month=last_month, frozen=frozen)
+    return [
+        _site_footprint(
+            site, shares[site.pk], [_footprint(s, shares[site.pk]) for s in by_site[site.pk]]
+        )
+        for site in found
+    ]
+
+
+def _site_footprint(site: Site, shares: _SiteShares, parts: list[Footprint]) -> SiteFootprint:
+    months = [_site_month(m) for m in shares.months]
+    coverage = kpi.coverage(
+        sum(m.joint.measured_s for m in shares.months),
+        sum(m.joint.span.seconds for m in shares.months),
+    )
+    reason = None
+    if not shares.months:
+        reason = kpi.Reason.NO_METER
+    elif coverage < kpi.PUBLISHED_FROM:
+        reason = kpi.Reason.LOW_COVERAGE
+    elif any(m.factor is None and m.joint.measured_s for m in shares.months):
+        reason = kpi.Reason.NO_FACTOR
+    known = reason in (None, kpi.Reason.NO_FACTOR)
+    owned = [m.own_kwh for m in shares.months if m.own_kwh is not None]
+    return SiteFootprint(
+        site=site,
+        facility_kwh=_sum(m.joint.of("facility") for m in shares.months) if known else None,
+        own_kwh=_sum(owned) if owned and known else None,
+        kg=_sum(_kg(m) for m in shares.months) if reason is None else None,
+        coverage=coverage,
+        reason=reason,
+        months=months,
+        parts=parts,
+    )
+
+
+def _kg(month: _SiteMonth) -> Decimal:
+    if month.factor is None:
+        return Decimal(0)
+    grams = carbon.whole_grams(month.purchased_kwh, month.factor.kg_per_kwh)
+    return Decimal(grams) / carbon.GRAMS_PER_KG
+
+
+def _site_month(month: _SiteMonth) -> SiteMonth:
+    coverage = kpi.coverage(month.joint.measured_s, month.joint.span.seconds)
+    enough = coverage >= kpi.PUBLISHED_FROM
+    return SiteMonth(
+        month=month.joint.span.month,
+        facility_kwh=month.joint.of("facility") if enough else None,
+        kg=_kg(month) if enough and month.factor else None,
+        coverage=coverage,
+        factor=month.factor,
+        own_kwh=month.own_kwh if enough else None,
+    )
 
 
 def tenant_footprint(
@@ -191,12 +309,21 @@ class _SiteMonth:
     joint: JointMonth
     factor: Factor | None
     parts: dict[str, carbon.Part]
+    own_kwh: Decimal | None
+
+    @property
+    def purchased_kwh(self) -> Decimal:
+        return self.joint.of("facility") - (self.own_kwh or Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
 class _SiteShares:
     metered: frozenset[str]
     months: list[_SiteMonth]
+
+
+# The roles that are the site's; the others are its services'.
+_OF_SITE = frozenset({"facility", "own"})
 
 
 def _role(service_id: int) -> str:
@@ -213,6 +340,8 @@ def _site_shares(
     for site in sites:
         given = jointly.facility_inputs(by_site[site.pk])
         roles: dict[str, list[EnergyChannel]] = {"facility": given.facility}
+        if given.own:
+            roles["own"] = given.own
         for feed in given.feeds:
             if feed.service_id is not None:
                 roles.setdefault(_role(feed.service_id), []).append(feed)
@@ -220,14 +349,16 @@ def _site_shares(
             Question(
                 roles=roles,
                 spans=jointly.spans_of(site, first_month=first_month, last_month=last_month),
-                optional=frozenset(roles) - {"facility"},
+                optional=frozenset(roles) - _OF_SITE,
             )
         )
     factors = Factors(sites, frozen=frozen)
     return {
         site.pk: _SiteShares(
             metered=question.optional if question.roles["facility"] else frozenset(),
-            months=[_shared(site, month, factors) for month in months],
+            months=[
+                _shared(site, month, factors) for month in months if question.roles["facility"]
+            ],
         )
         for site, question, months in zip(
             sites, questions, jointly.joint_energy(questions), strict=True
@@ -237,11 +368,13 @@ def _site_shares(
 
 def _shared(site: Site, month: JointMonth, factors: Factors) -> _SiteMonth:
     factor = factors.get(site=site, day=month.span.month)
-    used = {role: kwh for role, kwh in month.kwh.items() if role != "facility"}
+    used = {role: kwh for role, kwh in month.kwh.items() if role not in _OF_SITE}
+    own = month.of("own") if "own" in month.kwh else None
     parts = carbon.parts_of_tenants(
-        used, month.of("facility"), factor.kg_per_kwh if factor else Decimal(0)
-    )
-    return _SiteMonth(joint=month, factor=factor, parts=parts)
+        used, month.of("facility"), factor.kg_per_kwh if factor else Decimal(0),
+        purchased_kwh=month.of("facility") - (own or Decimal(0)),
+    )  # fmt: skip
+    return _SiteMonth(month, factor, parts, own)
 
 
 def _footprint(service: HostingService, shares: _SiteShares) -> Footprint:
@@ -292,7 +425,9 @@ def _month(role: str, site_month: _SiteMonth) -> FootprintMonth:
     elif site_month.factor is None:
         reason = kpi.Reason.NO_FACTOR
     known = reason in (None, kpi.Reason.NO_FACTOR)
-    tenants = [kwh for name, kwh in joint.kwh.items() if name != "facility"]
+    tenants = [kwh for name, kwh in joint.kwh.items() if name not in _OF_SITE]
+    share = kpi.divide(joint.of(role), _sum(tenants)) if known else None
+    own = site_month.own_kwh
     return FootprintMonth(
         month=joint.span.month,
         it_kwh=joint.of(role) if known else None,
@@ -301,5 +436,6 @@ def _month(role: str, site_month: _SiteMonth) -> FootprintMonth:
         coverage=coverage,
         reason=reason,
         factor=site_month.factor,
-        share=kpi.divide(joint.of(role), _sum(tenants)) if known else None,
+        share=share,
+        own_kwh=None if own is None or share is None else own * share,
     )

@@ -9,7 +9,7 @@ import itertools
 import zoneinfo
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from django.db import connection
@@ -37,6 +37,8 @@ class EnergyChannel:
     # When the first of its meters came and the last one went; None: open.
     since: dt.datetime | None
     until: dt.datetime | None
+    # -1 for energy that leaves, such as what a roof feeds into the grid.
+    sign: int = 1
 
     def is_there(self, start: dt.datetime, end: dt.datetime) -> bool:
         """
@@ -91,7 +93,8 @@ def _bound(
 @dataclass(frozen=True, slots=True)
 class FacilityInputs:
     """
-    Which channels make up a site's facility and IT energy, and how.
+    Which channels make up a site's facility and IT energy, and how. `own` is what the site itself
+    produced less what it fed in, empty where nothing is produced.
     """
 
     facility: list[EnergyChannel]
@@ -100,12 +103,14 @@ class FacilityInputs:
     it_basis: str | None
     heat: list[EnergyChannel]
     feeds: list[EnergyChannel]
+    own: list[EnergyChannel]
 
 
 def facility_inputs(channels: Iterable[EnergyChannel]) -> FacilityInputs:
     """
-    Choose the inputs of one site: the facility's own meter or else IT and cooling together; the
-    meter of all IT or else the tenants' feeds.
+    Choose the inputs of one site: the facility's own meter, else what is drawn from the grid and
+    produced less what is fed in, else IT and cooling together; the meter of all IT or else the
+    tenants' feeds.
     """
     by: dict[str, list[EnergyChannel]] = {b: [] for b in MeteringPoint.Boundary.values}
     for channel in channels:
@@ -115,6 +120,11 @@ def facility_inputs(channels: Iterable[EnergyChannel]) -> FacilityInputs:
     it = by[boundary.IT] or feeds
     it_basis = "it" if by[boundary.IT] else "tenant_feeds" if feeds else None
     facility, facility_basis = by[boundary.FACILITY], "facility"
+    own = by[boundary.PV] and [
+        *by[boundary.PV], *(replace(c, sign=-1) for c in by[boundary.GRID_EXPORT])
+    ]  # fmt: skip
+    if not facility and by[boundary.GRID_IMPORT]:
+        facility, facility_basis = [*by[boundary.GRID_IMPORT], *own], "grid_and_own"
     if not facility and it and by[boundary.COOLING]:
         facility, facility_basis = it + by[boundary.COOLING], "it_and_cooling"
     return FacilityInputs(
@@ -124,6 +134,7 @@ def facility_inputs(channels: Iterable[EnergyChannel]) -> FacilityInputs:
         it_basis=it_basis,
         heat=by[boundary.HEAT_HANDOFF],
         feeds=feeds,
+        own=own,
     )
 
 
@@ -186,6 +197,13 @@ class JointMonth:
 
     def of(self, role: str) -> Decimal:
         return self.kwh.get(role, Decimal(0))
+
+    def add(self, role: str, kwh: Decimal) -> None:
+        """
+        Add energy to a role, or take it off where the role has a minus in front.
+        """
+        name = role.removeprefix("-")
+        self.kwh[name] = self.of(name) + (kwh if name == role else -kwh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +285,7 @@ def _add_whole_months(pieces: list[_Piece]) -> list[_Piece]:
             others.append(piece)
             continue
         for (role, _), kwh in zip(piece.there, energies, strict=True):
-            piece.answer.kwh[role] = piece.answer.of(role) + (kwh or 0)
+            piece.answer.add(role, kwh or Decimal(0))
         piece.answer.measured_s += round((piece.end - piece.start).total_seconds())
     return others
 
@@ -286,7 +304,7 @@ def _add_parts(pieces: list[_Piece]) -> None:
         counted: set[int] = set()
         for n, role, kwh, seconds in cursor.fetchall():
             answer = pieces[n].answer
-            answer.kwh[role] = answer.of(role) + kwh
+            answer.add(role, kwh)
             if n not in counted:
                 counted.add(n)
                 answer.measured_s += int(seconds)
@@ -319,7 +337,11 @@ def _pieces(question: Question, months: list[JointMonth]) -> Iterator[_Piece]:
 def _there(question: Question, start: dt.datetime, end: dt.datetime) -> list[tuple[str, int]]:
     there: list[tuple[str, int]] = []
     for role, channels in question.roles.items():
-        present = [(role, c.channel_id) for c in channels if c.is_there(start, end)]
+        present = [
+            (role if c.sign > 0 else f"-{role}", c.channel_id)
+            for c in channels
+            if c.is_there(start, end)
+        ]
         if not present and role not in question.optional:
             return []
         there += present

@@ -16,11 +16,12 @@ from django.db.models import Sum
 from sites.access import Viewer
 from sites.models import Site
 from telemetry.domain import kpi
-from telemetry.models import AttributeAllocation
+from telemetry.models import AttributeAllocation, AttributeLot
 from telemetry.queries import jointly
 from telemetry.queries.carbon import FactorMissing, Factors
 from telemetry.queries.figures import SiteFigures, site_figures
 from telemetry.queries.jointly import Question
+from telemetry.queries.purchases import Sold
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def site_kpis(*, viewer: Viewer, first_month: dt.date, last_month: dt.date) -> l
     keys = [site.pk for site in sites]
     span = {"first_month": first_month, "last_month": last_month}
     figures = site_figures(viewer=viewer, site_ids=keys, **span)
-    emissions = _emissions(sites, first_month, last_month)
-    bought = _allocated(keys, first_month, last_month)
+    emissions, own = _emissions(sites, first_month, last_month)
+    bought = _allocated(keys, first_month, last_month, metered=own)
     water = _measured(sites, first_month, last_month, "water", ["volume"])
     removed = _measured(sites, first_month, last_month, "cooling", ["cooling_energy"])
     cooling = _measured(sites, first_month, last_month, "cooling", ["energy", "power"])
@@ -147,10 +148,11 @@ def _cer(removed: _Measured | None, cooling: _Measured | None) -> kpi.Ratio:
 
 def _emissions(
     sites: Sequence[Site], first_month: dt.date, last_month: dt.date
-) -> dict[int, kpi.Ratio]:
+) -> tuple[dict[int, kpi.Ratio], dict[int, Decimal]]:
     """
-    Return CUE by site: each month's energy by the factor of that month, over the hours in which
-    facility and IT are both measured.
+    Return CUE by site: what was bought in each month by the factor of that month, over the hours
+    in which facility and IT are both measured. And kWh the site made and used itself, of the
+    sites where that is metered and its guarantees are not sold.
     """
     channels = defaultdict(list)
     for channel in jointly.energy_channels(site_ids=[site.pk for site in sites]):
@@ -161,14 +163,19 @@ def _emissions(
         if given.facility and given.it:
             asked.append(site)
             spans = jointly.spans_of(site, first_month=first_month, last_month=last_month)
-            questions.append(Question({"facility": given.facility, "it": given.it}, spans))
-    factors = Factors(sites)
-    found = {}
+            roles = {"facility": given.facility, "it": given.it}
+            questions.append(Question(roles | ({"own": given.own} if given.own else {}), spans))
+    factors, sold = Factors(sites), Sold(sites)
+    found: dict[int, kpi.Ratio] = {}
+    own: dict[int, Decimal] = {}
     for site, months in zip(asked, jointly.joint_energy(questions), strict=True):
+        made = [m.of("own") for m in months if not sold.at(site, m.span.month)]
+        if any("own" in m.kwh for m in months):
+            own[site.pk] = sum(made, Decimal(0))
         try:
             joints = [
                 kpi.Joint(
-                    m.of("facility")
+                    (m.of("facility") - m.of("own"))
                     * factors.on(site=site, day=m.span.month).kg_per_kwh,
                     m.of("it"), m.measured_s, m.span.seconds,
                 )
@@ -178,21 +185,34 @@ def _emissions(
             found[site.pk] = kpi.without(kpi.Reason.NO_FACTOR)
             continue
         found[site.pk] = kpi.emissions_per_kwh(joints)
-    return found
+    return found, own
 
 
 def _allocated(
-    site_ids: Iterable[int], first_month: dt.date, last_month: dt.date
+    site_ids: Iterable[int],
+    first_month: dt.date,
+    last_month: dt.date,
+    *,
+    metered: dict[int, Decimal],
 ) -> dict[int, Decimal]:
+    """
+    Return renewable kWh by site: what is allocated to it, and of its own production what a meter
+    tells or else what is allocated.
+    """
     rows = (
         AttributeAllocation.objects.filter(
             site_id__in=list(site_ids), month__range=(first_month, last_month),
             ended_at__isnull=True,
         )
+        .exclude(lot__kind=AttributeLot.Kind.ONSITE, site_id__in=list(metered))
         .values_list("site_id")
         .annotate(total=Sum("kwh"))
     )  # fmt: skip
-    return dict(rows)
+    held = dict(rows)
+    for site_id, kwh in metered.items():
+        if kwh > 0:
+            held[site_id] = held.get(site_id, Decimal(0)) + kwh
+    return held
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sites.access import Kind, Viewer
 from sites.domain import Period
 from sites.models import Site
 from telemetry.models import MeteringPoint
-from telemetry.queries.attributes import Displaced, displaced
+from telemetry.queries.displaced import Displaced, displaced
 from telemetry.queries.outages import incidents
 from telemetry.queries.series import MonthEnergy, boundary_energy
 from telemetry.queries.uptime import UptimeDay, uptime_days

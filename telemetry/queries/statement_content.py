@@ -19,11 +19,11 @@ from telemetry.domain.carbon import Rest
 from telemetry.domain.statement import Figure
 from telemetry.models import Channel, Statement
 from telemetry.queries import jointly
-from telemetry.queries.attributes import Purchase, match_hours, purchase
 from telemetry.queries.carbon import Footprint, tenant_footprint
 from telemetry.queries.evidence import readings_digest
 from telemetry.queries.figures import SiteFigures, site_figures
 from telemetry.queries.public import public_heat
+from telemetry.queries.purchases import Purchase, match_hours, purchases
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.series import MonthEnergy
 from telemetry.queries.uptime import SubjectUptime, service_availability
@@ -110,9 +110,7 @@ def _stated(
     heat = public_heat(site_id=service.site_id, **span)
     period = period_of(service, first_month, last_month)
     channels = _channels(service)
-    bought = (
-        purchase(footprint=footprints[0], site=service.site, period=period) if footprints else None
-    )
+    bought = purchases(footprints=footprints, sites=[service.site], **span).get(service.pk)
     heat_estimated = _estimated(channels, "heat", period)
     told = [
         *_of_servers(footprints[0] if footprints else None, _estimated(channels, "feed", period)),

@@ -225,9 +225,9 @@ def _bought(service: HostingService) -> queries.Purchase:
     (footprint,) = queries.tenant_footprint(
         viewer=viewer, first_month=MARCH, last_month=MARCH, service_ids=[service.pk]
     )
-    found = queries.purchase(
-        footprint=footprint, site=service.site, period=local_month(2025, 3, "Europe/Berlin")
-    )
+    found = queries.purchases(
+        footprints=[footprint], sites=[service.site], first_month=MARCH, last_month=MARCH
+    ).get(service.pk)
     assert found is not None
     return found
 
