@@ -227,6 +227,11 @@ ACCESS = {
     "ops/statements/claims/new/": (200, 200, 404, 404, 404, 302),
     "ops/statements/claims/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
     "ops/statements/heating/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/emissions/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/emissions/<slug:slug>/": (200, 404, 404, 404, 404, 302),
+    # Each operator has its own years.
+    "ops/statements/years/<int:year>/": (200, 200, 404, 404, 404, 302),
+    "methods/<str:version>/": (200, 200, 200, 200, 200, 200),
     "ops/statements/reference/": (200, 200, 404, 404, 404, 302),
     "ops/statements/reference/rules/": (200, 200, 404, 404, 404, 302),
     "ops/statements/reference/new/": (200, 200, 404, 404, 404, 302),
@@ -331,6 +336,9 @@ def _address(route: str, invoice: Invoice) -> str:
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
     filled = filled.replace("reports/<slug:slug>/<int:year>", f"reports/{site.slug}/2025")
+    filled = filled.replace("emissions/<slug:slug>", f"emissions/{site.slug}")
+    filled = filled.replace("years/<int:year>", "years/2025")
+    filled = filled.replace("methods/<str:version>", "methods/1.1")
     filled = filled.replace("attributes/<int:pk>", f"attributes/{_first(AttributeLot)}")
     filled = filled.replace("<int:allocation>", str(_first(AttributeAllocation)))
     filled = filled.replace("claims/<int:pk>", f"claims/{_first(Claim)}")

@@ -340,10 +340,11 @@ def statement_tabs() -> list[tuple[str, str]]:
     """
     return [
         ("ops-statements", gettext("Statements")),
+        ("ops-emissions", gettext("Emissions")),
+        ("ops-kpis", gettext("Ratios")),
         ("ops-lots", gettext("Attributes")),
         ("ops-claims", gettext("Claims")),
         ("ops-counterfactuals", gettext("Heating replaced")),
-        ("ops-kpis", gettext("Ratios")),
         ("ops-reports", gettext("Reports")),
         ("ops-factors", gettext("Reference data")),
     ]

@@ -144,6 +144,7 @@ class Footprint:
 
     service_id: int
     service_name: str
+    tenant_name: str
     site_id: int
     site_name: str
     it_kwh: Decimal | None
@@ -293,7 +294,7 @@ def tenant_footprint(
     of the site. Hours in which the facility or any tenant of the site was not measured count
     for nobody. A year that was reported keeps its factors unless `frozen` is False.
     """
-    visible = HostingService.objects.visible_to(viewer).select_related("site")
+    visible = HostingService.objects.visible_to(viewer).select_related("site", "tenant")
     if service_ids is not None:
         visible = visible.filter(pk__in=list(service_ids))
     services = list(visible.order_by("site__name", "name"))
@@ -398,6 +399,7 @@ def _footprint(service: HostingService, shares: _SiteShares) -> Footprint:
     return Footprint(
         service_id=service.pk,
         service_name=service.name,
+        tenant_name=service.tenant.name,
         site_id=service.site_id,
         site_name=service.site.name,
         it_kwh=_sum(m.joint.of(role) for m in site_months) if known else None,

@@ -78,7 +78,9 @@ class _Span:
         self, site: Site, first_month: dt.date, last_month: dt.date, *, frozen: bool
     ) -> None:
         owner = Viewer(stakeholder_id=site.operator_id, kind=Kind.OPERATOR)
-        months = {"first_month": first_month, "last_month": last_month}
+        # A month before the site was in service has no heat that could be missing.
+        began = site.started_on.replace(day=1)
+        months = {"first_month": max(first_month, began), "last_month": max(last_month, began)}
         meters = MeteringPoint.objects.filter(
             site=site, boundary=MeteringPoint.Boundary.HEAT_HANDOFF
         )

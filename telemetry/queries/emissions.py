@@ -112,6 +112,14 @@ def site_emissions(
     ]
 
 
+def live_site_ids(*, viewer: Viewer, slug: str) -> list[int]:
+    """
+    Return the key of one live site the viewer may see; empty for another.
+    """
+    rows = Site.objects.visible_to(viewer).filter(slug=slug, phase=Site.Phase.LIVE)
+    return list(rows.values_list("pk", flat=True))
+
+
 @dataclass(frozen=True, slots=True)
 class YearFigures:
     """

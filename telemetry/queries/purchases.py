@@ -292,17 +292,22 @@ WITH asked AS (
     AND r.quality NOT IN ('missing', 'suspect')
     AND EXISTS (SELECT 1 FROM allocated a WHERE a.site_id = p.site_id)
   GROUP BY 1, 2, 3
-), whole AS (SELECT site_id, start_at, sum(kwh) AS kwh FROM feed GROUP BY 1, 2),
-load AS (
-  SELECT q.service, f.start_at, f.kwh,
-    coalesce(mine.kwh, 0) + coalesce(every.kwh * f.kwh / nullif(w.kwh, 0), 0) AS clean
-  FROM asked q
-  JOIN feed f ON f.service = q.service AND f.start_at >= q.begins AND f.start_at < q.ends
-  JOIN whole w ON w.site_id = q.site_id AND w.start_at = f.start_at
-  LEFT JOIN allocated mine ON mine.service = q.service AND mine.hour = f.start_at
-  LEFT JOIN allocated every ON every.service IS NULL AND every.site_id = q.site_id
-    AND every.hour = f.start_at
+), part AS (
+  -- One pass over both: joined freely, a wrong guess of how many rows there are costs seconds.
+  SELECT site_id, service, start_at AS at, kwh, 0 AS own, 0 AS shared FROM feed
+  UNION ALL
+  SELECT site_id, service, hour, NULL, CASE WHEN service IS NULL THEN 0 ELSE kwh END,
+    CASE WHEN service IS NULL THEN kwh ELSE 0 END FROM allocated
+), each_hour AS (
+  SELECT site_id, service, at, sum(kwh) AS kwh, sum(own) AS own, sum(shared) AS shared
+  FROM part GROUP BY 1, 2, 3
+), load AS (
+  SELECT service, at, kwh,
+    own + coalesce(sum(shared) OVER w * kwh / nullif(sum(kwh) OVER w, 0), 0) AS clean
+  FROM each_hour WINDOW w AS (PARTITION BY site_id, at)
 )
-SELECT service, CASE WHEN %s THEN start_at END, sum(kwh), sum(clean), sum(least(kwh, clean))
-FROM load GROUP BY 1, 2 ORDER BY 2
+SELECT service, CASE WHEN %s THEN at END, sum(kwh), sum(clean), sum(least(kwh, clean))
+FROM load JOIN asked q USING (service)
+WHERE kwh IS NOT NULL AND at >= q.begins AND at < q.ends
+GROUP BY 1, 2 ORDER BY 2
 """
