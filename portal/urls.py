@@ -34,6 +34,7 @@ from portal.views import (
     ops_deliveries,
     ops_incidents,
     ops_emissions,
+    ops_incidents,
     ops_metering,
     ops_meters,
     ops_money,

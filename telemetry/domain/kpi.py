@@ -7,6 +7,7 @@ measured, and divided once.
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -36,13 +37,15 @@ class Reason(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Joint:
     """
-    Energies of one month in kWh over the seconds in which both sides were measured.
+    Energies of one month in kWh over the seconds in which both sides were measured; `month` is its
+    first day where the reader wants to know.
     """
 
     numerator_kwh: Decimal
     denominator_kwh: Decimal
     measured_s: int
     expected_s: int
+    month: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Ratio:
     coverage: Decimal
     months: int
     reason: Reason | None
+    # The months it is made of; empty for readers who may not know the energies.
+    joints: tuple[Joint, ...] = ()
 
     @property
     def interim(self) -> bool:
@@ -193,11 +198,8 @@ def _ratio(months: Iterable[Joint]) -> Ratio:
         value, reason = None, Reason.LOW_COVERAGE
     elif value is None:
         reason = Reason.ZERO_DENOMINATOR
-    return Ratio(value, above, below, share, counted, reason)
+    return Ratio(value, above, below, share, counted, reason, tuple(months))
 
 
 def _implausible(found: Ratio) -> Ratio:
-    return Ratio(
-        None, found.numerator_kwh, found.denominator_kwh, found.coverage, found.months,
-        Reason.IMPLAUSIBLE,
-    )  # fmt: skip
+    return replace(found, value=None, reason=Reason.IMPLAUSIBLE)

@@ -150,6 +150,7 @@ __all__ = [
     "NotSealable",
     "NotThisSitesService",
     "NotRestated",
+    "NotThisSitesService",
     "RuleRow",
     "SetLater",
     "Subject",

@@ -37,7 +37,7 @@ from telemetry.queries.delivered import (
     NoRegister,
     delivered_energies,
     delivered_energy,
-from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
+)
 from telemetry.queries.displaced import Displaced, displaced
 from telemetry.queries.emissions import (
     Reported,
@@ -146,7 +146,6 @@ from telemetry.queries.public import (
     public_incidents,
     public_uptime_days,
 )
-from telemetry.queries.public import public_displaced, public_heat, public_uptime_days
 from telemetry.queries.purchases import Purchase, hourly_match, match_hours, purchases
 from telemetry.queries.quality import estimated_share
 from telemetry.queries.quarters import (
@@ -393,10 +392,10 @@ __all__ = [
     "public_statement",
     "public_uptime_days",
     "purchase",
+    "purchases",
     "qualified_heat",
     "quarter_hours",
     "quarter_hours_known",
-    "purchases",
     "readings_between",
     "refusals_by_reason",
     "refused_rows",

@@ -149,7 +149,7 @@ def _one_site(
         no_meter if erf is None else kpi.erf(_joints(erf, "heat", "facility")),
     )
     if not with_energies:
-        bare = [replace(r, numerator_kwh=None, denominator_kwh=None) for r in ratios]
+        bare = [replace(r, numerator_kwh=None, denominator_kwh=None, joints=()) for r in ratios]
         return SiteFigures(
             site_id=site_id, pue=bare[0], erf=bare[1], facility=None, it=None, heat=None,
             facility_basis=given.facility_basis, it_basis=given.it_basis, inputs=[],
@@ -176,7 +176,10 @@ def _one_site(
 
 
 def _joints(months: list[JointMonth], above: str, below: str) -> list[kpi.Joint]:
-    return [kpi.Joint(m.of(above), m.of(below), m.measured_s, m.span.seconds) for m in months]
+    return [
+        kpi.Joint(m.of(above), m.of(below), m.measured_s, m.span.seconds, m.span.month)
+        for m in months
+    ]
 
 
 def _energy(months: list[JointMonth] | None, role: str) -> Energy:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import connection
@@ -16,9 +16,10 @@ from django.db.models import Sum
 from sites.access import Viewer
 from sites.models import Site
 from telemetry.domain import kpi
-from telemetry.models import AttributeAllocation, AttributeLot
+from telemetry.models import AttributeAllocation, AttributeLot, SiteBoundary
 from telemetry.queries import jointly
 from telemetry.queries.carbon import FactorMissing, Factors
+from telemetry.queries.emissions import boundaries
 from telemetry.queries.figures import SiteFigures, site_figures
 from telemetry.queries.jointly import Question
 from telemetry.queries.purchases import Sold
@@ -27,8 +28,8 @@ from telemetry.queries.purchases import Sold
 @dataclass(frozen=True, slots=True)
 class SiteKpis:
     """
-    The ratios of one site over some months, each with coverage and reason. `category` says where
-    IT energy is measured, `boundary` which side of a heat pump the reused heat is counted.
+    The ratios of one site over some months, each with coverage and reason, and the same of each
+    month alone. `boundary` is what the operator declares of them, None where it declares nothing.
     """
 
     site: Site
@@ -38,29 +39,39 @@ class SiteKpis:
     cue: kpi.Ratio
     wue: kpi.Ratio
     cer: kpi.Ratio
+    boundary: SiteBoundary | None
+    by_month: list[tuple[dt.date, dict[str, kpi.Ratio]]]
 
     def all(self) -> dict[str, kpi.Ratio]:
         """
         Return the ratios by name, in the order of the standard's parts.
         """
-        return {
-            "pue": self.figures.pue, "ref": self.ref, "erf": self.figures.erf, "ere": self.ere,
-            "cer": self.cer, "cue": self.cue, "wue": self.wue,
-        }  # fmt: skip
+        return _in_order(
+            pue=self.figures.pue, ref=self.ref, erf=self.figures.erf, ere=self.ere, cer=self.cer,
+            cue=self.cue, wue=self.wue,
+        )  # fmt: skip
 
 
-def site_kpis(*, viewer: Viewer, first_month: dt.date, last_month: dt.date) -> list[SiteKpis]:
+def _in_order(**ratios: kpi.Ratio) -> dict[str, kpi.Ratio]:
+    return {name: ratios[name] for name in ("pue", "ref", "erf", "ere", "cer", "cue", "wue")}
+
+
+def site_kpis(
+    *,
+    viewer: Viewer,
+    first_month: dt.date,
+    last_month: dt.date,
+    site_ids: Iterable[int] | None = None,
+) -> list[SiteKpis]:
     """
     Return the ratios of the viewer's sites by name, over complete local months from
     `first_month` to `last_month`, both included. Energies behind them are the operator's alone;
     customers get PUE, ERF and ERE.
     """
-    sites = list(
-        Site.objects.visible_to(viewer)
-        .filter(phase=Site.Phase.LIVE)
-        .select_related("operator")
-        .order_by("name", "pk")
-    )
+    live = Site.objects.visible_to(viewer).filter(phase=Site.Phase.LIVE)
+    if site_ids is not None:
+        live = live.filter(pk__in=list(site_ids))
+    sites = list(live.select_related("operator").order_by("name", "pk"))
     keys = [site.pk for site in sites]
     span = {"first_month": first_month, "last_month": last_month}
     figures = site_figures(viewer=viewer, site_ids=keys, **span)
@@ -69,18 +80,77 @@ def site_kpis(*, viewer: Viewer, first_month: dt.date, last_month: dt.date) -> l
     water = _measured(sites, first_month, last_month, "water", ["volume"])
     removed = _measured(sites, first_month, last_month, "cooling", ["cooling_energy"])
     cooling = _measured(sites, first_month, last_month, "cooling", ["energy", "power"])
+    declared = boundaries(viewer=viewer, site_ids=keys)
+    span_months = jointly.months_between(first_month, last_month)
     return [
-        SiteKpis(
-            site=site,
-            figures=(mine := figures[site.pk]),
-            ere=_ere(mine.pue, mine.erf),
-            ref=_ref(mine, bought.get(site.pk)),
-            cue=emissions.get(site.pk, kpi.without(kpi.Reason.NO_METER)),
-            wue=_wue(mine, water.get(site.pk)),
-            cer=_cer(removed.get(site.pk), cooling.get(site.pk)),
+        _one_site(
+            site, figures[site.pk], emissions.get(site.pk, kpi.without(kpi.Reason.NO_METER)),
+            bought[site.pk], water.get(site.pk), removed.get(site.pk), cooling.get(site.pk),
+            next(iter(declared.get(site.pk, [])), None), span_months,
         )
         for site in sites
-    ]
+    ]  # fmt: skip
+
+
+def _one_site(
+    site: Site,
+    figures: SiteFigures,
+    cue: kpi.Ratio,
+    bought: dict[dt.date, Decimal],
+    water: _Measured | None,
+    removed: _Measured | None,
+    cooling: _Measured | None,
+    boundary: SiteBoundary | None,
+    months: Sequence[dt.date],
+) -> SiteKpis:
+    pue, erf = figures.pue, figures.erf
+    it = {j.month: j.denominator_kwh for j in pue.joints}
+
+    def of_month(month: dt.date) -> dict[str, kpi.Ratio]:
+        mine = _alone(kpi.pue, pue, month), _alone(kpi.erf, erf, month)
+        return _in_order(
+            pue=mine[0], erf=mine[1], ere=_ere(*mine), ref=_ref_of_month(pue, bought, month),
+            cue=_alone(kpi.emissions_per_kwh, cue, month),
+            wue=_wue_of_month(it.get(month), water, month),
+            cer=_cer(_month_of(removed, month), _month_of(cooling, month)),
+        )  # fmt: skip
+
+    return SiteKpis(
+        site=site,
+        figures=figures,
+        ere=_ere(pue, erf),
+        ref=_ref(figures, sum(bought.values(), Decimal(0)) if bought else None),
+        cue=cue,
+        wue=_wue(figures, water),
+        cer=_cer(removed, cooling),
+        boundary=boundary,
+        by_month=[(month, of_month(month)) for month in months if month in it],
+    )
+
+
+def _alone(
+    form: Callable[[Iterable[kpi.Joint]], kpi.Ratio], ratio: kpi.Ratio, month: dt.date
+) -> kpi.Ratio:
+    mine = [joint for joint in ratio.joints if joint.month == month]
+    return form(mine) if mine else kpi.without(ratio.reason or kpi.Reason.NO_METER)
+
+
+def _ref_of_month(pue: kpi.Ratio, bought: dict[dt.date, Decimal], month: dt.date) -> kpi.Ratio:
+    (joint,) = [j for j in pue.joints if j.month == month]
+    if month not in bought:
+        return kpi.without(kpi.Reason.NO_ATTRIBUTES)
+    return kpi.ref(
+        [replace(joint, numerator_kwh=bought[month], denominator_kwh=joint.numerator_kwh)]
+    )
+
+
+def _wue_of_month(it_kwh: Decimal | None, water: _Measured | None, month: dt.date) -> kpi.Ratio:
+    used = _month_of(water, month)
+    if used is None or it_kwh is None:
+        return kpi.without(kpi.Reason.NO_METER)
+    if used.coverage < kpi.PUBLISHED_FROM:
+        return kpi.without(kpi.Reason.LOW_COVERAGE)
+    return kpi.Ratio(kpi.wue(used.amount, it_kwh), used.amount, it_kwh, used.coverage, 1, None)
 
 
 def portfolio(kpis: Sequence[SiteKpis]) -> dict[str, Decimal | None]:
@@ -148,11 +218,11 @@ def _cer(removed: _Measured | None, cooling: _Measured | None) -> kpi.Ratio:
 
 def _emissions(
     sites: Sequence[Site], first_month: dt.date, last_month: dt.date
-) -> tuple[dict[int, kpi.Ratio], dict[int, Decimal]]:
+) -> tuple[dict[int, kpi.Ratio], dict[int, dict[dt.date, Decimal]]]:
     """
     Return CUE by site: what was bought in each month by the factor of that month, over the hours
-    in which facility and IT are both measured. And kWh the site made and used itself, of the
-    sites where that is metered and its guarantees are not sold.
+    in which facility and IT are both measured. And by month the kWh the site made and used
+    itself, of the sites where that is metered and where its guarantees are not sold.
     """
     channels = defaultdict(list)
     for channel in jointly.energy_channels(site_ids=[site.pk for site in sites]):
@@ -167,17 +237,20 @@ def _emissions(
             questions.append(Question(roles | ({"own": given.own} if given.own else {}), spans))
     factors, sold = Factors(sites), Sold(sites)
     found: dict[int, kpi.Ratio] = {}
-    own: dict[int, Decimal] = {}
+    own: dict[int, dict[dt.date, Decimal]] = {}
     for site, months in zip(asked, jointly.joint_energy(questions), strict=True):
-        made = [m.of("own") for m in months if not sold.at(site, m.span.month)]
         if any("own" in m.kwh for m in months):
-            own[site.pk] = sum(made, Decimal(0))
+            own[site.pk] = {
+                m.span.month: m.of("own")
+                for m in months
+                if "own" in m.kwh and not sold.at(site, m.span.month)
+            }
         try:
             joints = [
                 kpi.Joint(
                     (m.of("facility") - m.of("own"))
                     * factors.on(site=site, day=m.span.month).kg_per_kwh,
-                    m.of("it"), m.measured_s, m.span.seconds,
+                    m.of("it"), m.measured_s, m.span.seconds, m.span.month,
                 )
                 for m in months
             ]  # fmt: skip
@@ -193,11 +266,11 @@ def _allocated(
     first_month: dt.date,
     last_month: dt.date,
     *,
-    metered: dict[int, Decimal],
-) -> dict[int, Decimal]:
+    metered: dict[int, dict[dt.date, Decimal]],
+) -> defaultdict[int, dict[dt.date, Decimal]]:
     """
-    Return renewable kWh by site: what is allocated to it, and of its own production what a meter
-    tells or else what is allocated.
+    Return renewable kWh by site and month: what is allocated to it, and of its own production
+    what a meter tells or else what is allocated.
     """
     rows = (
         AttributeAllocation.objects.filter(
@@ -205,13 +278,15 @@ def _allocated(
             ended_at__isnull=True,
         )
         .exclude(lot__kind=AttributeLot.Kind.ONSITE, site_id__in=list(metered))
-        .values_list("site_id")
+        .values_list("site_id", "month")
         .annotate(total=Sum("kwh"))
     )  # fmt: skip
-    held = dict(rows)
-    for site_id, kwh in metered.items():
-        if kwh > 0:
-            held[site_id] = held.get(site_id, Decimal(0)) + kwh
+    held: defaultdict[int, dict[dt.date, Decimal]] = defaultdict(dict)
+    for site_id, month, kwh in rows:
+        held[site_id][month] = kwh
+    for site_id, made in metered.items():
+        for month, kwh in made.items():
+            held[site_id][month] = held[site_id].get(month, Decimal(0)) + kwh
     return held
 
 
@@ -220,6 +295,11 @@ class _Measured:
     amount: Decimal
     coverage: Decimal
     months: int
+    by_month: dict[dt.date, _Measured]
+
+
+def _month_of(measured: _Measured | None, month: dt.date) -> _Measured | None:
+    return None if measured is None else measured.by_month.get(month)
 
 
 def _measured(
@@ -237,26 +317,33 @@ def _measured(
         site.pk: jointly.spans_of(site, first_month=first_month, last_month=last_month)
         for site in sites
     }
-    live = [(key, s[0].start, s[-1].end, len(s)) for key, s in spans.items() if s]
+    live = [(key, s[0].start, s[-1].end) for key, s in spans.items() if s]
     if not live:
         return {}
+    found: defaultdict[int, dict[dt.date, _Measured]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(_MEASURED, [*map(list, zip(*live, strict=True)), boundary, quantities])
-        return {
-            key: _Measured(amount, coverage, months)
-            for key, amount, coverage, months in cursor.fetchall()
-        }
+        for key, month, amount, coverage in cursor.fetchall():
+            found[key][month] = _Measured(amount, coverage, 1, {})
+    return {
+        key: _Measured(
+            sum((m.amount for m in months.values()), Decimal(0)),
+            sum((m.coverage for m in months.values()), Decimal(0)) / len(spans[key]),
+            len(months), months,
+        )
+        for key, months in found.items()
+    }  # fmt: skip
 
 
 _MEASURED = """
-SELECT s.id, sum(r.energy_kwh), sum(r.coverage) / max(s.months), count(DISTINCT r.start_at)
-FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::int[])
-  AS s(id, begins, ends, months)
+SELECT s.id, (r.start_at AT TIME ZONE t.timezone)::date, sum(r.energy_kwh), min(r.coverage)
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS s(id, begins, ends)
+JOIN sites_site t ON t.id = s.id
 JOIN telemetry_meteringpoint p ON p.site_id = s.id AND p.boundary = %s
 JOIN LATERAL (SELECT id FROM telemetry_channel c WHERE c.point_id = p.id
   AND c.quantity = ANY(%s) AND c.kind IN ('register', 'interval')
   ORDER BY c.quantity LIMIT 1) c ON true
 JOIN telemetry_rollup r ON r.channel_id = c.id AND r.grain = 'month'
   AND r.start_at >= s.begins AND r.start_at < s.ends AND r.energy_kwh IS NOT NULL
-GROUP BY 1
+GROUP BY 1, 2
 """
