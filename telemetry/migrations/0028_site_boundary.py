@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('sites', '0006_public_consent'),
-        ("telemetry", "0025_supply_terms_and_ledger"),
+        ("telemetry", "0027_archive_rules"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
