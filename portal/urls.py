@@ -32,7 +32,6 @@ from portal.views import (
     ops_collection,
     ops_contracts,
     ops_deliveries,
-    ops_incidents,
     ops_emissions,
     ops_incidents,
     ops_metering,

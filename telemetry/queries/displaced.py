@@ -175,7 +175,9 @@ def _rejected(
         start_at__lt=local_month(last_month.year, last_month.month, site.timezone).end,
     )  # fmt: skip
     months = rows.annotate(
-        month=TruncMonth("start_at", tzinfo=zoneinfo.ZoneInfo(site.timezone), output_field=DateField())
+        month=TruncMonth(
+            "start_at", tzinfo=zoneinfo.ZoneInfo(site.timezone), output_field=DateField()
+        )
     )
     totals = months.values_list("delivery_point_id", "month").annotate(kwh=Sum("metered_kwh"))
     return {(point, month): kwh for point, month, kwh in totals}
