@@ -34,6 +34,14 @@ app.conf.beat_schedule = {
         "task": "telemetry.tasks.import_left_uploads",
         "schedule": 300.0,
     },
+    "go on archiving": {
+        "task": "telemetry.tasks.archive.go_on_archiving",
+        "schedule": 300.0,
+    },
+    "seal months that are old enough": {
+        "task": "telemetry.tasks.archive.seal_due_months",
+        "schedule": 24 * 3600.0,
+    },
     "ask probes": {
         "task": "telemetry.tasks.watching.ask_due_probes",
         "schedule": 10.0,

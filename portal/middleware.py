@@ -8,11 +8,14 @@ import uuid
 from collections.abc import Callable
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 from sites import queries
+from sites.access import Kind
+from telemetry.archive import ArchiveUnreadable
 
 logger = structlog.get_logger(__name__)
 
@@ -98,3 +101,31 @@ class ViewerMiddleware:
             response["Cache-Control"] = "private, no-store"
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+
+class ArchiveMiddleware:
+    """
+    Says so where readings are in the archive and cannot be had, instead of showing too few; the
+    operator is told which file.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, ArchiveUnreadable):
+            return None
+        logger.error("archive unreadable", problem=str(exception))
+        is_operator = request.viewer.kind is Kind.OPERATOR  # type: ignore[attr-defined]
+        problem = str(exception) if is_operator else ""
+        answer: HttpResponse
+        if request.path.startswith("/api/"):
+            detail = problem or "These readings are in the archive, which cannot be read now."
+            answer = JsonResponse({"detail": detail}, status=503)
+        else:
+            answer = render(request, "503.html", {"problem": problem}, status=503)
+        answer["Retry-After"] = "60"
+        return answer

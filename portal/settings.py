@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.ViewerMiddleware",
+    "portal.middleware.ArchiveMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

@@ -63,6 +63,7 @@ def load(*, now: dt.datetime, say: Say) -> Summary:
     _watch(now)
     _agree(anchor, now)
     _bill(now, say)
+    _archive(now, say)
     newest = (now.date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
     attributes.buy(newest=newest, now=now)
     statements.state(now=now)
@@ -120,6 +121,26 @@ def _watch(now: dt.datetime) -> None:
     if unwatched:
         for look in range(14 * 4 + 1):
             telemetry.find_alarms(at=begin + look * dt.timedelta(hours=6))
+
+
+def _archive(now: dt.datetime, say: Say) -> None:
+    """
+    Bring the oldest settled month of each site to the archive; once.
+    """
+    before = now - telemetry.GRACE
+    for site in Site.objects.filter(archived_months__isnull=True).order_by("pk"):
+        month = (site.started_on.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+        archive = None
+        while archive is None and month < now.date():
+            try:
+                archive = telemetry.seal_month(site_id=site.pk, month=month, at=before, by_id=None)
+            except telemetry.NotSealable:
+                month = (month + dt.timedelta(days=32)).replace(day=1)
+        if archive is not None:
+            telemetry.write_month(archive_id=archive.pk, at=before)
+            telemetry.verify_month(archive_id=archive.pk, at=before)
+            telemetry.release_month(month=month, at=now)
+            say(f"{site.name}, {month:%Y-%m}: readings archived")
 
 
 _ALARM_RULES: tuple[dict[str, Any], ...] = (

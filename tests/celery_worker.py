@@ -38,6 +38,7 @@ def queue_of_its_own(
                 **os.environ,
                 "DATABASE_URL": settings.DATABASE_URL.rsplit("/", 1)[0] + f"/{database}",
                 "REDIS_URL": settings.REDIS_URL,
+                "ARCHIVE_URL": settings.ARCHIVE_URL,
             },
         )  # fmt: skip
         workers.append(worker)

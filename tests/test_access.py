@@ -26,6 +26,7 @@ from telemetry.models import (
     Alarm,
     AlarmRule,
     AlarmSilence,
+    ArchivedMonth,
     AttributeAllocation,
     AttributeLot,
     Channel,
@@ -175,6 +176,12 @@ ACCESS = {
     "ops/billing/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/billing/<int:pk>/cancel/": (405, 405, 404, 404, 404, 302),
     "ops/billing/<int:pk>/resume/": (405, 405, 404, 404, 404, 302),
+    "ops/archive/": (200, 200, 404, 404, 404, 302),
+    "ops/archive/seal/": (200, 200, 404, 404, 404, 302),
+    "ops/archive/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/archive/<int:pk>/restore/": (405, 405, 404, 404, 404, 302),
+    "ops/archive/<int:pk>/check/": (405, 405, 404, 404, 404, 302),
+    "ops/archive/<int:pk>/again/": (405, 405, 404, 404, 404, 302),
     "ops/imports/": (200, 200, 404, 404, 404, 302),
     "ops/imports/new/": (200, 200, 404, 404, 404, 302),
     "ops/imports/files/<int:pk>/": (200, 404, 404, 404, 404, 302),
@@ -301,6 +308,7 @@ def _address(route: str, invoice: Invoice) -> str:
         ("availability/work", MaintenanceWindow),
         ("availability/probes", Probe),
         ("availability/services", HostingService),
+        ("ops/archive", ArchivedMonth),
         ("ops/webhooks", Webhook),
         ("webhooks/messages", WebhookMessage),
     ]
@@ -380,6 +388,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     make_incident(site, at=LATER)
     make_work(site, start=LATER)
     make_webhook(site, at=LATER)
+    ArchivedMonth.objects.create(site=site, month=JANUARY, revision=1, sealed_at=LATER)
     factories.make_user(stakeholder=contract.customer)
     factories.make_invitation(stakeholder=contract.customer, token=INVITED)
     tenant = factories.make_hosting_service(site=site).tenant

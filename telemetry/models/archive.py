@@ -97,6 +97,20 @@ class ArchivedMonth(models.Model):
     def __str__(self) -> str:
         return f"{self.site.slug} {self.month:%Y-%m} revision {self.revision}"
 
+    @property
+    def hot_each(self) -> float:
+        """
+        Bytes a reading took in the database.
+        """
+        return self.hot_bytes / self.rows if self.rows else 0.0
+
+    @property
+    def file_each(self) -> float:
+        """
+        Bytes a reading takes in the file.
+        """
+        return self.bytes / self.rows if self.rows else 0.0
+
 
 class ArchivedChannel(models.Model):
     """

@@ -11,7 +11,19 @@ from telemetry.queries.alarms import (
     alarms,
     alarms_of_letter,
 )
-from telemetry.queries.archive import Hindrance, archive_hindrances, archived_months, utc_month
+from telemetry.queries.archive import (
+    ArchiveTotals,
+    Hindrance,
+    archive_hindrances,
+    archive_totals,
+    archived_channels,
+    archived_months,
+    archived_place,
+    archives_under_way,
+    months_that_leave,
+    months_to_seal,
+    utc_month,
+)
 from telemetry.queries.attributes import (
     allocations,
     claims,
@@ -235,6 +247,7 @@ from telemetry.queries.work import (
 )
 
 __all__ = [
+    "ArchiveTotals",
     "Attention",
     "Balance",
     "CountedHeat",
@@ -301,7 +314,11 @@ __all__ = [
     "all_gateways",
     "allocations",
     "archive_hindrances",
+    "archive_totals",
+    "archived_channels",
     "archived_months",
+    "archived_place",
+    "archives_under_way",
     "attention",
     "availability",
     "batches",
@@ -370,6 +387,8 @@ __all__ = [
     "meters",
     "meters_at",
     "monthly_energy",
+    "months_that_leave",
+    "months_to_seal",
     "newest_hours",
     "outside_checks",
     "placed_meters",

@@ -17,6 +17,7 @@ from django.utils import timezone
 from telemetry import formats, operations, queries
 from telemetry.models import IngestBatch
 from telemetry.tasks import alarms as alarms
+from telemetry.tasks import archive as archive
 from telemetry.tasks import statements as statements
 from telemetry.tasks import watching as watching
 

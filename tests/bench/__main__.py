@@ -48,13 +48,14 @@ def main() -> None:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import ingest, invoices, pages
+        from tests.bench import archive, ingest, invoices, pages
 
         call_command("migrate", verbosity=0)
         found = {
             "machine": {"cores": os.cpu_count()},
             **ingest.measure(rows=40_000 if quick else 500_000, runs=1 if quick else 3),
             **ingest.measure_memory(rows=100_000 if quick else 3_000_000),
+            **archive.measure(days=3 if quick else 31),
             **invoices.measure(
                 contracts=200 if quick else 10_000,
                 meters=2 if quick else 200,

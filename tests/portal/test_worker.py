@@ -20,10 +20,13 @@ from sites.access import Role
 from sites.models import Invitation
 from telemetry import operations as metering
 from telemetry import tasks
-from telemetry.models import Alarm, AlarmLetter, DirtyRange, Rollup
+from telemetry.models import Alarm, AlarmLetter, ArchivedMonth, DirtyRange, Rollup
 from telemetry.tasks import alarms as alarm_tasks
+from telemetry.tasks import archive as archive_tasks
 from tests import factories
 from tests.celery_worker import queue_of_its_own
+from tests.factories_archive import JANUARY as ARCHIVED
+from tests.factories_archive import make_metered_site
 from tests.factories_billing import JANUARY, make_contract
 from tests.factories_telemetry import LATER, csv_of, ingest_csv, make_heat_channel
 
@@ -150,3 +153,21 @@ def test_partitions_are_made_ahead_and_making_them_again_is_harmless():
             "SELECT count(*) FROM pg_inherits WHERE inhparent = 'telemetry_reading'::regclass"
         )
         assert cursor.fetchone()[0] >= 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_month_whose_worker_is_killed_gets_to_the_archive_once():
+    site = make_metered_site()["energy"].site
+    sealed = metering.seal_month(site_id=site.pk, month=ARCHIVED, at=LATER, by_id=None)
+    with queue_of_its_own() as (queue, start_worker):
+        first = start_worker()
+        archive_tasks.archive_month.apply_async(kwargs={"archive_id": sealed.pk}, queue=queue)
+        first.kill()
+        first.wait()
+        start_worker()
+        archive_tasks.archive_month.apply_async(kwargs={"archive_id": sealed.pk}, queue=queue)
+        _wait_for(ArchivedMonth.objects.filter(state="verified").exists)
+
+    sealed.refresh_from_db()
+    assert sealed.problem == ""
+    assert sealed.channels.count() == 7

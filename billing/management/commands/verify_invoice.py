@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 from django.core.management.base import BaseCommand, CommandError
 
 from billing import documents, queries
+from telemetry.archive import ArchiveUnreadable
 
 
 class Command(BaseCommand):
@@ -28,7 +29,11 @@ class Command(BaseCommand):
         invoice = queries.issued_invoice(number=options["number"])
         if invoice is None:
             raise CommandError(f"There is no issued invoice {options['number']}.")
-        self._say(invoice.number, list(queries.differences(invoice=invoice)))
+        try:
+            found = list(queries.differences(invoice=invoice))
+        except ArchiveUnreadable as problem:
+            found = [str(problem)]
+        self._say(invoice.number, found)
 
     def _of_bundle(self, path: Path) -> list[str]:
         try:
