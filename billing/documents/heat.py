@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal, format_percent
 from django.utils.translation import gettext as _
 
@@ -26,13 +27,36 @@ def heat_information(*, invoice: Invoice, locale: str) -> list[list[str]]:
     told = [
         [_("Compared with last year"), _comparison(invoice, locale)],
         [_("Estimated"), _estimated(invoice, locale)],
-        [_("Meters"), _meters(invoice)],
-        [_("Source of the heat"), _("Waste heat of the data centre at %(site)s.")
-         % {"site": invoice.contract.site.name}],
+        [_("Meters"), _meters(invoice, locale)],
+        [_("Source of the heat"), _source(invoice, locale)],
         [_("Questions"), _contact(invoice)],
         [_("Complaints"), invoice.seller.get("complaints", "")],
     ]  # fmt: skip
     return [[heading, text] for heading, text in told if text]
+
+
+def heat_bars(*, invoice: Invoice, locale: str) -> list[dict[str, object]]:
+    """
+    Return the bars of the comparison with the year before: name, figure and length from 0 to 1;
+    none where there is nothing to compare.
+    """
+    if invoice.contract.delivery_point_id is None or invoice.corrects_id is not None:
+        return []
+    before = queries.bill_of_last_year(invoice=invoice)
+    if before is None:
+        return []
+    told = [(bill.period.local_days.lower, _used(bill)) for bill in (before, invoice)]
+    most = max(used for _day, used in told)
+    if most <= 0:
+        return []
+    return [
+        {
+            "name": format_skeleton("yMMMM", day, locale=locale),
+            "figure": f"{_number(used, locale)}\N{NO-BREAK SPACE}kWh",
+            "length": float(used / most),
+        }
+        for day, used in told
+    ]
 
 
 def _used(invoice: Invoice) -> Decimal:
@@ -82,7 +106,41 @@ def _estimated(invoice: Invoice, locale: str) -> str:
     }
 
 
-def _meters(invoice: Invoice) -> str:
+def _source(invoice: Invoice, locale: str) -> str:
+    """
+    Say what the heat is made of and what it emits, for the month of the bill; what is not known
+    is said to be.
+    """
+    site = invoice.contract.site
+    month = invoice.period.local_days.lower.replace(day=1)
+    text = str(_("Waste heat of the data centre at %(site)s.") % {"site": site.name})
+    found = metering.heat_source(site=site, month=month)
+    if found.mix is None:
+        return f"{text} " + _(
+            "How much electricity heat pumps and pumps took for it is not known for the month."
+        )
+    if not found.uplift_metered:
+        return f"{text} " + _("No heat pump or pump is metered apart from it.")
+    text += " " + _(
+        "%(heat)s waste heat and %(electricity)s electricity of heat pumps and pumps."
+    ) % {
+        "heat": format_percent(1 - found.mix.electricity, format="0.0%", locale=locale),
+        "electricity": format_percent(found.mix.electricity, format="0.0%", locale=locale),
+    }
+    if found.factor is None:
+        return f"{text} " + _("Its emissions are not known: no factor is held for the grid.")
+    each = found.mix.kg_per_kwh(found.factor.kg_per_kwh)
+    return f"{text} " + _(
+        "%(each)s kg %(gas)s a kWh of heat, %(all)s kg for this bill (grid factor: %(source)s, "
+        "%(year)s)."
+    ) % {
+        "each": format_decimal(each, "0.0000", locale=locale), "gas": found.factor.gas.replace("co2", "CO2"),
+        "all": format_decimal(each * _used(invoice), "#,##0", locale=locale),
+        "source": found.factor.source, "year": found.factor.data_year,
+    }  # fmt: skip
+
+
+def _meters(invoice: Invoice, locale: str) -> str:
     points = {line.terms.metering_point_id for line in invoice.lines.all()}
     told = []
     for point_id in sorted(point for point in points if point is not None):
@@ -90,7 +148,11 @@ def _meters(invoice: Invoice) -> str:
             point_id=point_id, at=invoice.period.instants.upper
         ):
             told.append(
-                _("%(serial)s, verified until %(day)s") % {"serial": serial, "day": due.isoformat()}
+                _("%(serial)s, verified until %(day)s")
+                % {
+                    "serial": serial,
+                    "day": format_date(due, "medium", locale=locale),
+                }
                 if due
                 else serial
             )

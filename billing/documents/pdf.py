@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from billing.documents.einvoice import Syntax, electronic_invoice
 from billing.documents.embedding import FILE_NAME, named_as_factur_x
-from billing.documents.heat import heat_information
+from billing.documents.heat import heat_bars, heat_information
 from billing.models import Invoice, InvoiceLine
 
 _LOCALES = {"de": "de_DE", "fr": "fr_FR"}
@@ -113,6 +113,7 @@ def _content(invoice: Invoice) -> dict[str, object]:
         ],
         "payment": _payment(invoice, due_on),
         "heat": heat_information(invoice=invoice, locale=_locale()),
+        "bars": heat_bars(invoice=invoice, locale=_locale()),
     }
 
 
@@ -158,10 +159,17 @@ def _line(line: InvoiceLine, currency: str) -> dict[str, str]:
     return {
         "description": line.description,
         "note": "; ".join(notes),
-        "quantity": f"{_number(line.quantity)}\N{NO-BREAK SPACE}{line.unit}",
+        "quantity": _quantity(line),
         "price": str(price),
         "net": _money(line.net, currency),
     }
+
+
+def _quantity(line: InvoiceLine) -> str:
+    # "x" counts things that have no unit.
+    units = {"x": "", "month": _("month") if line.quantity == 1 else _("months")}
+    unit = units.get(line.unit, line.unit)
+    return f"{_number(line.quantity)}\N{NO-BREAK SPACE}{unit}".rstrip()
 
 
 def _address(party: dict[str, str]) -> list[str]:

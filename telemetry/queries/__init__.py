@@ -108,6 +108,7 @@ from telemetry.queries.heat_ledger import (
     supply_terms,
     supply_terms_on,
 )
+from telemetry.queries.heat_source import HeatSource, heat_source
 from telemetry.queries.imports import (
     batches,
     channel_choices,
@@ -264,6 +265,7 @@ __all__ = [
     "FootprintMonth",
     "HandOff",
     "HeatKeptMonth",
+    "HeatSource",
     "Hindrance",
     "Input",
     "Issuer",
@@ -359,6 +361,7 @@ __all__ = [
     "heat_entries",
     "heat_kept",
     "heat_minutes",
+    "heat_source",
     "heat_to_settle",
     "held_for_service",
     "hourly_energy",

@@ -51,7 +51,7 @@ def monthly_energy(
     visible = MeteringPoint.objects.visible_to(viewer).filter(pk__in=list(point_ids))
     months = months_between(first_month, last_month)
     found: defaultdict[int, dict[dt.date, MonthEnergy]] = defaultdict(dict)
-    for point_id, energy in _months(visible.values_list("pk", flat=True), months):
+    for point_id, energy in months_of_points(visible.values_list("pk", flat=True), months):
         found[point_id][energy.month] = energy
     empty = Decimal(0)
     return {
@@ -91,7 +91,13 @@ def boundary_energy(
     return [found.get(month, MonthEnergy(month, None, Decimal(0), MISSING)) for month in months]
 
 
-def _months(point_ids: Iterable[int], months: list[dt.date]) -> Iterator[tuple[int, MonthEnergy]]:
+def months_of_points(
+    point_ids: Iterable[int], months: list[dt.date]
+) -> Iterator[tuple[int, MonthEnergy]]:
+    """
+    Return the months of each point that measures energy, as far as there are any. Scopes nothing:
+    callers give points their reader may see.
+    """
     points = list(point_ids)
     if not points or not months:
         return
