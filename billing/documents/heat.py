@@ -74,7 +74,7 @@ def _comparison(invoice: Invoice, locale: str) -> str:
     text = _("%(now)s kWh, after %(before)s kWh a year before (%(change)s).") % {
         "now": _number(used, locale),
         "before": _number(was, locale),
-        "change": format_percent(change, format="+0.0%;-0.0%", locale=locale),
+        "change": _percent(change, locale, sign="+"),
     }
     days = [_degree_days(bill) for bill in (invoice, before)]
     if not all(days):
@@ -82,7 +82,7 @@ def _comparison(invoice: Invoice, locale: str) -> str:
     now, then = (Decimal(day or 0) for day in days)
     corrected = (used / now - was / then) / (was / then)
     return f"{text} " + _("Per degree day, corrected for the weather: %(change)s.") % {
-        "change": format_percent(corrected, format="+0.0%;-0.0%", locale=locale)
+        "change": _percent(corrected, locale, sign="+")
     }
 
 
@@ -101,9 +101,7 @@ def _estimated(invoice: Invoice, locale: str) -> str:
     if not energy:
         return ""
     share = sum((e.estimated_kwh for e in kept.values()), Decimal(0)) / energy
-    return _("%(share)s of the energy was estimated.") % {
-        "share": format_percent(share, format="0.0%", locale=locale)
-    }
+    return _("%(share)s of the energy was estimated.") % {"share": _percent(share, locale)}
 
 
 def _source(invoice: Invoice, locale: str) -> str:
@@ -124,17 +122,18 @@ def _source(invoice: Invoice, locale: str) -> str:
     text += " " + _(
         "%(heat)s waste heat and %(electricity)s electricity of heat pumps and pumps."
     ) % {
-        "heat": format_percent(1 - found.mix.electricity, format="0.0%", locale=locale),
-        "electricity": format_percent(found.mix.electricity, format="0.0%", locale=locale),
+        "heat": _percent(1 - found.mix.electricity, locale),
+        "electricity": _percent(found.mix.electricity, locale),
     }
     if found.factor is None:
         return f"{text} " + _("Its emissions are not known: no factor is held for the grid.")
+    gas = found.factor.gas.replace("co2", "CO2")
     each = found.mix.kg_per_kwh(found.factor.kg_per_kwh)
     return f"{text} " + _(
         "%(each)s kg %(gas)s a kWh of heat, %(all)s kg for this bill (grid factor: %(source)s, "
         "%(year)s)."
     ) % {
-        "each": format_decimal(each, "0.0000", locale=locale), "gas": found.factor.gas.replace("co2", "CO2"),
+        "each": format_decimal(each, "0.0000", locale=locale), "gas": gas,
         "all": format_decimal(each * _used(invoice), "#,##0", locale=locale),
         "source": found.factor.source, "year": found.factor.data_year,
     }  # fmt: skip
@@ -169,3 +168,10 @@ def _contact(invoice: Invoice) -> str:
 
 def _number(value: Decimal, locale: str) -> str:
     return str(format_decimal(value, "#,##0.###", locale=locale))
+
+
+def _percent(share: Decimal, locale: str, *, sign: str = "") -> str:
+    # German and French put a blank before the sign.
+    unit = "%" if locale.startswith("en") else "\N{NO-BREAK SPACE}%"
+    pattern = f"{sign}0.0{unit};-0.0{unit}"
+    return str(format_percent(share, format=pattern, locale=locale))
