@@ -150,6 +150,8 @@ urlpatterns = [
     path("ops/alarms/rules/new/", ops_alarm_rules.new_rule, name="ops-alarm-rule-new"),
     path("ops/alarms/rules/<int:pk>/", ops_alarm_rules.rule, name="ops-alarm-rule"),
     path("ops/alarms/rules/<int:pk>/end/", ops_alarm_rules.end_rule, name="ops-alarm-rule-end"),
+    path("ops/alarms/rules/usual/", ops_alarm_rules.add_usual, name="ops-alarm-rules-usual"),
+    path("ops/alarms/contacts/<int:pk>/", ops_alarm_rules.change_contact, name="ops-alarm-contact"),
     path("ops/alarms/contacts/", ops_alarm_rules.contacts, name="ops-alarm-contacts"),
     path(
         "ops/alarms/contacts/<int:pk>/end/",
@@ -194,19 +196,23 @@ urlpatterns = [
         )
         for how in ("pause", "resume", "try", "end")
     ],
-    path("ops/webhooks/", webhooks.webhooks, name="ops-webhooks"),
-    path("ops/webhooks/new/", webhooks.new, name="ops-webhook-new"),
-    path("ops/webhooks/<int:pk>/", webhooks.webhook, name="ops-webhook"),
+    path("ops/alarms/webhooks/", webhooks.webhooks, name="ops-webhooks"),
+    path("ops/alarms/webhooks/new/", webhooks.new, name="ops-webhook-new"),
+    path("ops/alarms/webhooks/<int:pk>/", webhooks.webhook, name="ops-webhook"),
     *[
         path(
-            f"ops/webhooks/<int:pk>/{how}/",
+            f"ops/alarms/webhooks/<int:pk>/{how}/",
             webhooks.change,
             {"how": how},
             name=f"ops-webhook-{how}",
         )
         for how in ("try", "renew", "end")
     ],
-    path("ops/webhooks/messages/<int:pk>/again/", webhooks.send_again, name="ops-webhook-again"),
+    path(
+        "ops/alarms/webhooks/messages/<int:pk>/again/",
+        webhooks.send_again,
+        name="ops-webhook-again",
+    ),
     path("ops/invoices/", ops_billing.invoices, name="ops-invoices"),
     path("ops/invoices/<int:pk>/", ops_billing.invoice, name="ops-invoice"),
     path("ops/invoices/<int:pk>/issue/", ops_billing.issue_invoice, name="ops-invoice-issue"),

@@ -11,7 +11,7 @@ from typing import Any
 from billing import operations as billing
 from billing import queries as bills
 from billing.models import Contract, Invoice
-from seeds import attributes, loading, sources, statements, supply
+from seeds import attributes, happened, loading, sources, statements, supply
 from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
 from seeds.reference import load_calibration_rules, load_emission_factors, load_kpi_rules
 from sites import operations as sites
@@ -61,6 +61,7 @@ def load(*, now: dt.datetime, say: Say) -> Summary:
     supply.agree(now=now)
     supply.settle(now=now, say=say)
     _watch(now)
+    happened.happen(slug=SITES[0]["slug"], now=now)
     _agree(anchor, now)
     _bill(now, say)
     _archive(now, say)
@@ -112,8 +113,7 @@ def _watch(now: dt.datetime) -> None:
     begin = now - dt.timedelta(days=14)
     unwatched = list(Site.objects.filter(alarm_rules__isnull=True).order_by("pk"))
     for site in unwatched:
-        for rule in _ALARM_RULES:
-            telemetry.add_alarm_rule(site_id=site.pk, at=begin, by_id=None, **rule)
+        telemetry.add_usual_rules(site_id=site.pk, at=begin, by_id=None)
         telemetry.add_contact(
             site_id=site.pk, name="Mara", email="mara@nordhaven.example", after_min=0, at=begin,
             by_id=None,
@@ -141,15 +141,6 @@ def _archive(now: dt.datetime, say: Say) -> None:
             telemetry.verify_month(archive_id=archive.pk, at=before)
             telemetry.release_month(month=month, at=now)
             say(f"{site.name}, {month:%Y-%m}: readings archived")
-
-
-_ALARM_RULES: tuple[dict[str, Any], ...] = (
-    {"name": "Meter sends nothing", "kind": "no_data", "limit": 36 * 60, "severity": "watch"},
-    {"name": "Supply below agreement", "kind": "supply_low", "delay_s": 3 * 3600,
-     "severity": "act"},
-    {"name": "Verification ends", "kind": "calibration", "limit": 365, "severity": "watch"},
-    {"name": "Gateway sends nothing", "kind": "gateway_silent", "limit": 60, "severity": "act"},
-)  # fmt: skip
 
 
 def _start_of(spec: dict[str, Any], anchor: dt.date) -> dt.date:

@@ -215,18 +215,26 @@ class NewRuleForm(RuleFields):
         return data
 
 
-class ContactForm(forms.Form):
+class ChangeContactForm(forms.Form):
+    """
+    What of somebody who is told can be changed.
+    """
+
+    name = forms.CharField(label=_("Name"), max_length=80)
+    after_min = forms.IntegerField(
+        label=_("Told when nobody has taken an alarm after, minutes"), min_value=0,
+        max_value=7 * 24 * 60, initial=0,
+    )  # fmt: skip
+
+
+class ContactForm(ChangeContactForm):
     """
     Somebody who is told of a site's alarms.
     """
 
     site = forms.TypedChoiceField(label=_("Site"), coerce=int)
-    name = forms.CharField(label=_("Name"), max_length=80)
     email = forms.EmailField(label=_("E-mail"))
-    after_min = forms.IntegerField(
-        label=_("Told when nobody has taken an alarm after, minutes"), min_value=0,
-        max_value=7 * 24 * 60, initial=0,
-    )  # fmt: skip
+    field_order = ("site", "name", "email", "after_min")
 
     def __init__(self, data: Any, *, sites: Choices) -> None:
         super().__init__(data)

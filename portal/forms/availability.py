@@ -56,9 +56,9 @@ def subjects(sites: Sequence[Any], services: Sequence[Any], deliveries: Sequence
     groups: list[tuple[str, list[tuple[str, str]]]] = []
     for site in sites:
         rows = [
-            (About(site.pk, "all"), gettext("Whole site: servers and heat")),
-            (About(site.pk, "it"), gettext("All servers of the site")),
-            (About(site.pk, "heat"), gettext("All heat of the site")),
+            (About(site.pk, "all"), gettext("%s: all of the site") % site.name),
+            (About(site.pk, "it"), gettext("%s: all servers") % site.name),
+            (About(site.pk, "heat"), gettext("%s: all heat") % site.name),
             *((About(site.pk, "it", service_id=s.pk), f"{s.name} ({s.tenant.name})")
               for s in services if s.site_id == site.pk),
             *((About(site.pk, "heat", delivery_id=d.pk), f"{d.name} ({d.partner.name})")

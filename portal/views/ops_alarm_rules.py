@@ -13,10 +13,11 @@ from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
 from portal.forms.alarms import (
+    ChangeContactForm,
     ChangeRuleForm,
     ContactForm,
     NewRuleForm,
@@ -155,6 +156,47 @@ def contacts(request: PortalRequest) -> HttpResponseBase:
         "may_manage": may_manage,
     }  # fmt: skip
     return render(request, "ops/alarm_contacts.html", context)
+
+
+@for_action(Action.MANAGE_METERING)
+def change_contact(request: PortalRequest, pk: int) -> HttpResponseBase:
+    """
+    Change after how many minutes somebody is told.
+    """
+    found = get_object_or_404(queries.alarm_contacts(viewer=request.viewer), pk=pk)
+    form = ChangeContactForm(
+        request.POST or None, initial={"name": found.name, "after_min": found.after_min}
+    )
+    if request.method == "POST" and form.is_valid():
+        operations.change_contact(
+            contact_id=found.pk, at=timezone.now(), by_id=request.viewer.user_id,
+            **form.cleaned_data,
+        )  # fmt: skip
+        return redirect("ops-alarm-contacts")
+    context = {
+        "form": form, "title": found.email, "button": gettext("Save"),
+        "crumbs": [
+            (reverse("ops-alarms"), gettext("Alarms")),
+            (reverse("ops-alarm-contacts"), gettext("Who is told")),
+        ],
+    }  # fmt: skip
+    return render(request, "ops/form.html", context)
+
+
+@for_action(Action.MANAGE_METERING)
+@require_POST
+def add_usual(request: PortalRequest) -> HttpResponseBase:
+    """
+    Add the usual rules to every site that lacks one of their kind.
+    """
+    now, by = timezone.now(), request.viewer.user_id
+    made = sum(
+        operations.add_usual_rules(site_id=site.pk, at=now, by_id=by)
+        for site in places.sites(viewer=request.viewer)
+    )
+    told = ngettext("%s rule was added.", "%s rules were added.", made) % made
+    messages.success(request, told if made else gettext("Every site has a rule of each kind."))
+    return redirect("ops-alarm-rules")
 
 
 @for_action(Action.MANAGE_METERING)

@@ -216,7 +216,7 @@ def _latency(
          line("95%", "elec", lambda s: s.p95_ms)],
         zone=ZoneInfo(zone), unit="ms", number=words.number,
         day=partial(words.day, style="short"), month=partial(words.month, style="short"),
-        from_zero=True, start=end - SHOWN, end=end,
+        from_zero=True, width=1280, start=end - SHOWN, end=end,
     )  # fmt: skip
 
 

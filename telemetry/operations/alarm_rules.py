@@ -15,13 +15,13 @@ from sites.models import Site
 from sites.operations import record
 from telemetry.models import (
     Alarm,
-    AlarmEntry,
     AlarmLetter,
     AlarmRule,
     AlarmSilence,
     EscalationContact,
 )
 from telemetry.operations import alarm_sql as sql
+from telemetry.operations.alarms import note_over
 
 _STATED = ("name", "kind", "severity", "channel_id", "set_level", "clear_level", "delay_s", "limit")
 # All alarms of a site that are due in one stretch go in one letter.
@@ -60,6 +60,34 @@ def add_alarm_rule(*, site_id: int, at: dt.datetime, by_id: int | None, **fields
     return rule
 
 
+# What a site is watched for unless its people want it otherwise.
+USUAL_RULES: tuple[dict[str, Any], ...] = (
+    {"name": "Gateway sends nothing", "kind": "gateway_silent", "limit": 60, "severity": "act"},
+    {"name": "Meter sends nothing", "kind": "no_data", "limit": 36 * 60, "severity": "watch"},
+    {"name": "Supply below agreement", "kind": "supply_low", "delay_s": 3 * 3600,
+     "severity": "act"},
+    {"name": "Heat is rejected", "kind": "bypass", "delay_s": 30 * 60, "severity": "act"},
+    {"name": "Verification ends", "kind": "calibration", "limit": 365, "severity": "watch"},
+)  # fmt: skip
+
+
+@transaction.atomic(durable=True)
+def add_usual_rules(*, site_id: int, at: dt.datetime, by_id: int | None) -> int:
+    """
+    Add the usual rules to a site, those left out of whose kind it has one; return how many.
+    """
+    site = Site.objects.select_for_update().get(pk=site_id)
+    held = set(site.alarm_rules.filter(ended_at__isnull=True).values_list("kind", flat=True))
+    wanted = [rule for rule in USUAL_RULES if rule["kind"] not in held]
+    for fields in wanted:
+        rule = AlarmRule.objects.create(site=site, created_at=at, **fields)
+        record(
+            at=at, by_id=by_id, operator_id=site.operator_id, action="alarm rule added",
+            subject=f"{site.slug}/{rule.name}", after=_told(rule),
+        )  # fmt: skip
+    return len(wanted)
+
+
 @transaction.atomic(durable=True)
 def end_alarm_rule(*, rule_id: int, at: dt.datetime, by_id: int | None) -> None:
     """
@@ -75,15 +103,7 @@ def end_alarm_rule(*, rule_id: int, at: dt.datetime, by_id: int | None) -> None:
     Alarm.objects.filter(pk__in=keys).update(
         state=Alarm.State.RESOLVED, resolved_at=at, resolved_by=by_id
     )
-    AlarmEntry.objects.bulk_create(
-        [
-            AlarmEntry(
-                alarm_id=key, at=at, by_id=by_id, step=AlarmEntry.Step.RESOLVED,
-                text="The rule ended.",
-            )
-            for key in keys
-        ]
-    )  # fmt: skip
+    note_over(keys, at=at, by_id=by_id, text="The rule ended.")
     record(
         at=at, by_id=by_id, operator_id=rule.site.operator_id, action="alarm rule ended",
         subject=f"{rule.site.slug}/{rule.name}", before=_told(rule),
@@ -129,6 +149,28 @@ def add_contact(
         subject=f"{contact.site.slug}/{email}", after={"name": name, "after_min": after_min},
     )  # fmt: skip
     return contact
+
+
+@transaction.atomic(durable=True)
+def change_contact(
+    *, contact_id: int, name: str, after_min: int, at: dt.datetime, by_id: int | None
+) -> None:
+    """
+    Change the name of somebody who is told, or after how many minutes.
+    """
+    contact = (
+        EscalationContact.objects.select_for_update(of=("self",))
+        .select_related("site")
+        .get(pk=contact_id)
+    )
+    before = {"name": contact.name, "after_min": contact.after_min}
+    contact.name, contact.after_min = name, after_min
+    contact.save(update_fields=["name", "after_min"])
+    record(
+        at=at, by_id=by_id, operator_id=contact.site.operator_id, action="alarm contact changed",
+        subject=f"{contact.site.slug}/{contact.email}", before=before,
+        after={"name": name, "after_min": after_min},
+    )  # fmt: skip
 
 
 @transaction.atomic(durable=True)

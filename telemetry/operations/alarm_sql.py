@@ -142,12 +142,25 @@ FROM unnest(%(ids)s::bigint[], %(untils)s::timestamptz[], %(values)s::numeric[],
 WHERE w.id = n.id
 """
 
-# A site keeps quiet while somebody silenced it, and during announced work.
+# A site keeps quiet while somebody silenced it. Announced work keeps quiet what it touches: all of
+# the site, its heat or the rest, one service or one delivery point. What is not about a channel,
+# such as a gateway, is quiet during work on a whole part.
 QUIET = """(
   EXISTS (SELECT FROM telemetry_alarmsilence s
     WHERE s.site_id = a.site_id AND s.span @> %(now)s::timestamptz)
   OR EXISTS (SELECT FROM telemetry_maintenancewindow m
-    WHERE m.site_id = a.site_id AND m.cancelled_at IS NULL AND m.span @> %(now)s::timestamptz)
+    LEFT JOIN telemetry_channel c ON c.id = a.channel_id
+    LEFT JOIN telemetry_meteringpoint p ON p.id = c.point_id
+    WHERE m.site_id = a.site_id AND m.cancelled_at IS NULL AND m.span @> %(now)s::timestamptz
+      AND CASE
+        WHEN m.part = 'all' THEN true
+        WHEN m.hosting_service_id IS NOT NULL
+          THEN coalesce(p.hosting_service_id = m.hosting_service_id, false)
+        WHEN m.delivery_point_id IS NOT NULL
+          THEN coalesce(p.delivery_point_id = m.delivery_point_id, false)
+        ELSE p.id IS NULL
+          OR (m.part = 'heat') = (p.boundary IN ('heat_handoff', 'heat_source', 'uplift'))
+      END)
 )"""
 
 # One letter per contact and stretch, whatever number of alarms.

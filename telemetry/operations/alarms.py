@@ -178,11 +178,15 @@ def _resolve(over: Iterable[tuple[int, str]], at: dt.datetime, text: str = "") -
             {"now": at, "rules": [r for r, _ in pairs], "subjects": [s for _, s in pairs]},
         )
         keys = [key for (key,) in cursor.fetchall()]
-    _note_over(keys, at=at, by_id=None, text=text)
+    note_over(keys, at=at, by_id=None, text=text)
     return len(keys)
 
 
-def _note_over(keys: list[int], *, at: dt.datetime, by_id: int | None, text: str) -> None:
+def note_over(keys: list[int], *, at: dt.datetime, by_id: int | None, text: str) -> None:
+    """
+    Enter into the history of alarms that they are over and tell other systems, within the
+    caller's transaction.
+    """
     AlarmEntry.objects.bulk_create(
         [
             AlarmEntry(alarm_id=key, at=at, by_id=by_id, step=AlarmEntry.Step.RESOLVED, text=text)
@@ -206,7 +210,7 @@ def _tell(event: str, alarms: Any, at: dt.datetime) -> None:
     Announce one message per site, however many alarms there are.
     """
     of_site = defaultdict(list)
-    for alarm in alarms.select_related("site", "rule").order_by("pk"):
+    for alarm in alarms.select_related("site", "rule", "channel").order_by("pk"):
         of_site[alarm.site].append(alarm)
     for site, rows in of_site.items():
         announce(
@@ -219,6 +223,8 @@ def _tell(event: str, alarms: Any, at: dt.datetime) -> None:
                         "id": row.pk, "rule": row.rule.name, "kind": row.rule.kind,
                         "severity": row.severity, "place": row.place,
                         "since": row.since.isoformat(),
+                        "value": None if row.value is None else str(row.value),
+                        "unit": row.channel.unit if row.channel else "",
                     }
                     for row in rows
                 ],
@@ -275,7 +281,7 @@ def resolve_alarm(*, alarm_id: int, text: str, at: dt.datetime, by_id: int | Non
         raise AlarmIsOver
     alarm.state, alarm.resolved_at, alarm.resolved_by_id = Alarm.State.RESOLVED, at, by_id
     alarm.save(update_fields=["state", "resolved_at", "resolved_by"])
-    _note_over([alarm.pk], at=at, by_id=by_id, text=text)
+    note_over([alarm.pk], at=at, by_id=by_id, text=text)
     _audit(alarm, "alarm closed", text, at, by_id)
 
 

@@ -260,6 +260,35 @@ def test_a_service_credit_comes_from_the_heartbeats():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("silent_h", "credit"), [(7, None), (8, "-20.00")], ids=["0.9 % unknown", "1.1 % unknown"]
+)
+def test_much_unknown_time_counts_as_down_for_credits(silent_h: int, credit: str | None):
+    heat = make_heat_channel()
+    service = factories.make_hosting_service(site=heat.site)
+    period = local_month(2026, 1, heat.site.timezone)
+    beat = make_channel(
+        site=heat.site, boundary=MeteringPoint.Boundary.TENANT_FEED, service=service,
+        quantity=Channel.Quantity.HEARTBEAT,
+    )  # fmt: skip
+    hours = range(silent_h, round(period.hours))
+    send(beat, [(period.start + n * dt.timedelta(hours=1), 1) for n in hours])
+    contract = Contract.objects.create(
+        operator=heat.site.operator, customer=service.tenant, site=heat.site,
+        hosting_service=service, reference="H-1", currency="EUR", valid=OF_2025,
+    )  # fmt: skip
+    Terms.objects.create(
+        contract=contract, valid=OF_2025, version=1, model="fixed", vat_rate=19, contracted_kw=10,
+        price_per_kw=100,
+        details={"service_credit": {"target": "99.5", "step": "0.5", "per_step": "2"}},
+    )  # fmt: skip
+
+    nets = _nets(_bill(contract))
+
+    assert nets.get("service_credit") == (None if credit is None else D(credit))
+
+
+@pytest.mark.django_db
 def test_shared_savings_wait_for_their_figures_and_carry_a_loss_over():
     channel = make_heat_channel()
     contract = make_contract(channel)

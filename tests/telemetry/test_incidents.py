@@ -9,7 +9,7 @@ import pytest
 from sites.access import Kind, Role, Viewer
 from sites.models import Site
 from telemetry import operations, queries
-from telemetry.models import Channel, Incident, MeteringPoint, Part
+from telemetry.models import Channel, Incident, MaintenanceWindow, MeteringPoint, Part
 from tests import factories
 from tests.factories_telemetry import make_channel, send
 
@@ -81,3 +81,59 @@ def test_announced_work_is_left_out_and_late_announcements_are_not():
 
     assert (day.planned_s, day.down_s, day.up_s) == (600, 900, 90 * 60)
     assert (total.planned_s, total.down_s, total.up_s) == (600, 900, 90 * 60)
+
+
+def test_work_beyond_its_terms_is_down_unless_a_heartbeat_says_up():
+    site, _ = _site_with_beats([n for n in range(180) if not 30 <= n < 90])
+    operations.set_maintenance_policy(
+        site_id=site.pk, notice_h=72, allowance_min=20, at=START, by_id=None
+    )
+    operations.announce_maintenance(
+        subject=operations.Subject(site.pk, Part.IT), start=START + 20 * MINUTE,
+        end=START + 70 * MINUTE, reason="Switch", text="", at=START - dt.timedelta(hours=100),
+        by_id=None,
+    )  # fmt: skip
+    viewer = Viewer(1, site.operator_id, Kind.OPERATOR, Role.ADMIN)
+
+    [day] = [
+        d
+        for d in queries.uptime_days(
+            viewer=viewer, site_id=site.pk, now=START + dt.timedelta(hours=30)
+        )
+        if d.up_s
+    ]
+
+    # 20 minutes are planned, 30 beyond them silent and so down; the last 20 of silence are not
+    # known, like all of the day without beats.
+    assert (day.planned_s, day.down_s, day.up_s) == (1200, 1800, 110 * 60)
+
+
+def test_work_that_ends_early_gives_its_time_back_and_what_was_called_off_counts_nowhere():
+    site, _ = _site_with_beats(list(range(60)))
+    subject = operations.Subject(site.pk, Part.IT)
+    for begins in (10, 1000):
+        operations.announce_maintenance(
+            subject=subject, start=START + begins * MINUTE, end=START + (begins + 60) * MINUTE,
+            reason="Switch", text="", at=START - dt.timedelta(hours=100), by_id=None,
+        )  # fmt: skip
+    running, coming = MaintenanceWindow.objects.order_by("span")
+
+    assert operations.end_maintenance(window_id=running.pk, at=START + 20 * MINUTE, by_id=None)
+    assert not operations.end_maintenance(window_id=coming.pk, at=START + 20 * MINUTE, by_id=None)
+    with pytest.raises(operations.AlreadyOver):
+        operations.end_maintenance(window_id=running.pk, at=START + 30 * MINUTE, by_id=None)
+
+    viewer = Viewer(1, site.operator_id, Kind.OPERATOR, Role.ADMIN)
+    days = queries.uptime_days(viewer=viewer, site_id=site.pk, now=START + dt.timedelta(hours=30))
+    assert [d.planned_s for d in days if d.planned_s] == [600]
+
+
+def test_a_paused_probe_says_nothing():
+    site, _ = _site_with_beats(list(range(11)))
+    probe = _probe(site)
+    _note(probe, 14, ok=False)
+    operations.pause_probe(probe_id=probe, paused=True, at=START, by_id=None)
+
+    assert operations.watch_heartbeats(at=START + 15 * MINUTE) == (0, 0)
+    operations.pause_probe(probe_id=probe, paused=False, at=START, by_id=None)
+    assert operations.watch_heartbeats(at=START + 15 * MINUTE) == (1, 0)
