@@ -25,7 +25,6 @@ from tests.factories_telemetry import (
     ingest_csv,
     make_channel,
     make_heat_channel,
-    send,
 )
 
 D = Decimal
@@ -229,63 +228,6 @@ def test_tenants_share_the_heat_revenue_once_the_heat_is_billed():
         "heat_share": D("-22.91"),
     }  # fmt: skip
     assert _nets(_bill(second))["heat_share"] == D("-11.46")
-
-
-@pytest.mark.django_db
-def test_a_service_credit_comes_from_the_heartbeats():
-    heat = make_heat_channel()
-    service = factories.make_hosting_service(site=heat.site)
-    period = local_month(2026, 1, heat.site.timezone)
-    beat = make_channel(
-        site=heat.site, boundary=MeteringPoint.Boundary.TENANT_FEED, service=service,
-        quantity=Channel.Quantity.HEARTBEAT,
-    )  # fmt: skip
-    hours = round(period.hours)
-    send(
-        beat,
-        [(period.start + n * dt.timedelta(hours=1), 0 if n < 20 else 1) for n in range(hours)],
-    )
-    credit = {"target": "98", "step": "0.5", "per_step": "2"}
-    contract = Contract.objects.create(
-        operator=heat.site.operator, customer=service.tenant, site=heat.site,
-        hosting_service=service, reference="H-1", currency="EUR", valid=OF_2025,
-    )  # fmt: skip
-    Terms.objects.create(
-        contract=contract, valid=OF_2025, version=1, model="fixed", vat_rate=19, contracted_kw=10,
-        price_per_kw=100, details={"service_credit": credit},
-    )  # fmt: skip
-
-    # 724 of 744 hours are 97.31 %: one full half point below 98.
-    assert _nets(_bill(contract)) == {"standing": D("1000.00"), "service_credit": D("-20.00")}
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("silent_h", "credit"), [(7, None), (8, "-20.00")], ids=["0.9 % unknown", "1.1 % unknown"]
-)
-def test_much_unknown_time_counts_as_down_for_credits(silent_h: int, credit: str | None):
-    heat = make_heat_channel()
-    service = factories.make_hosting_service(site=heat.site)
-    period = local_month(2026, 1, heat.site.timezone)
-    beat = make_channel(
-        site=heat.site, boundary=MeteringPoint.Boundary.TENANT_FEED, service=service,
-        quantity=Channel.Quantity.HEARTBEAT,
-    )  # fmt: skip
-    hours = range(silent_h, round(period.hours))
-    send(beat, [(period.start + n * dt.timedelta(hours=1), 1) for n in hours])
-    contract = Contract.objects.create(
-        operator=heat.site.operator, customer=service.tenant, site=heat.site,
-        hosting_service=service, reference="H-1", currency="EUR", valid=OF_2025,
-    )  # fmt: skip
-    Terms.objects.create(
-        contract=contract, valid=OF_2025, version=1, model="fixed", vat_rate=19, contracted_kw=10,
-        price_per_kw=100,
-        details={"service_credit": {"target": "99.5", "step": "0.5", "per_step": "2"}},
-    )  # fmt: skip
-
-    nets = _nets(_bill(contract))
-
-    assert nets.get("service_credit") == (None if credit is None else D(credit))
 
 
 @pytest.mark.django_db

@@ -359,45 +359,6 @@ def test_nobody_is_told_while_a_site_is_silent_and_everybody_after(by):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("part", "on_own", "letters"),
-    [("it", True, 0), ("it", False, 1), ("heat", False, 1), ("all", False, 0)],
-)
-def test_work_keeps_quiet_only_what_it_touches(part: str, on_own: bool, letters: int):
-    site = factories.make_site()
-    own, neighbours = (factories.make_hosting_service(site=site) for _ in range(2))
-    channel = make_channel(
-        site=site, boundary=MeteringPoint.Boundary.TENANT_FEED, service=own, interval_s=None
-    )
-    _rule(site, "above", channel_id=channel.pk, set_level=80, clear_level=70)
-    operations.add_contact(
-        site_id=site.pk, name="day", email="d@x.example", after_min=0, at=START, by_id=None
-    )
-    service = {"it": own.pk if on_own else neighbours.pk}.get(part)
-    operations.announce_maintenance(
-        subject=operations.Subject(site.pk, part, service), start=START, end=_at(60), reason="x",
-        text="", at=START, by_id=None,
-    )  # fmt: skip
-    send(channel, [(_at(1), 90)])
-    _look(2)
-
-    assert operations.write_letters(at=_at(3)) == letters
-
-
-@pytest.mark.django_db
-def test_the_usual_rules_are_added_once_and_leave_what_is_there():
-    site = factories.make_site()
-    _rule(site, "no_data", limit=30)
-
-    assert operations.add_usual_rules(site_id=site.pk, at=START, by_id=None) == 4
-    assert operations.add_usual_rules(site_id=site.pk, at=START, by_id=None) == 0
-
-    kinds = list(AlarmRule.objects.order_by("kind").values_list("kind", flat=True))
-    assert kinds == ["bypass", "calibration", "gateway_silent", "no_data", "supply_low"]
-    assert AlarmRule.objects.get(kind="no_data").limit == 30
-
-
-@pytest.mark.django_db
 def test_an_ended_rule_ends_its_alarms_and_looks_no_more():
     site = factories.make_site()
     channel = _gauge(site)
