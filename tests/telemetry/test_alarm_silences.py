@@ -35,8 +35,8 @@ def test_work_keeps_quiet_only_what_it_touches(part: str, on_own: bool, letters:
     )
     service = {"it": own.pk if on_own else neighbours.pk}.get(part)
     operations.announce_maintenance(
-        subject=operations.Subject(site.pk, part, service), start=START, end=START + 60 * MINUTE, reason="x",
-        text="", at=START, by_id=None,
+        subject=operations.Subject(site.pk, part, service), start=START,
+        end=START + 60 * MINUTE, reason="x", text="", at=START, by_id=None,
     )  # fmt: skip
     send(channel, [(START + 1 * MINUTE, 90)])
     operations.find_alarms(at=START + 2 * MINUTE)
