@@ -297,15 +297,10 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("<int:level>", "1")
     filled = filled.replace("contracts/<int:pk>", f"contracts/{invoice.contract_id}")
     filled = filled.replace("<int:terms>", str(_first(Terms)))
-    alarming: list[tuple[str, type[Model]]] = [
-        ("rules", AlarmRule),
-        ("contacts", EscalationContact),
-        ("silences", AlarmSilence),
-    ]
-    for name, model in alarming:
-        filled = filled.replace(f"alarms/{name}/<int:pk>", f"alarms/{name}/{_first(model)}")
-    filled = filled.replace("alarms/<int:pk>", f"alarms/{_first(Alarm)}")
-    available: list[tuple[str, type[Model]]] = [
+    rows: list[tuple[str, type[Model]]] = [
+        ("alarms/rules", AlarmRule),
+        ("alarms/contacts", EscalationContact),
+        ("alarms/silences", AlarmSilence),
         ("availability/incidents", Incident),
         ("availability/work", MaintenanceWindow),
         ("availability/probes", Probe),
@@ -314,8 +309,9 @@ def _address(route: str, invoice: Invoice) -> str:
         ("alarms/webhooks", Webhook),
         ("webhooks/messages", WebhookMessage),
     ]
-    for name, model in available:
+    for name, model in rows:
         filled = filled.replace(f"{name}/<int:pk>", f"{name}/{_first(model)}")
+    filled = filled.replace("alarms/<int:pk>", f"alarms/{_first(Alarm)}")
     filled = filled.replace("terms/<slug:slug>", f"terms/{invoice.contract.site.slug}")
     line = invoice.lines.earliest("position")
     filled = filled.replace("lines/<int:pk>", f"lines/{line.pk}")
