@@ -57,9 +57,18 @@ class TermsInWords:
     counting: list[str]
 
 
-def in_words(terms: Any) -> TermsInWords:
+def reason_in_words(reason: str, *, yours: bool = False) -> str:
     """
-    Say supply terms in words.
+    Say why heat does not count; `yours`: to the customer.
+    """
+    if yours and reason == "partner":
+        return gettext("your side was closed")
+    return str(REASONS[reason])
+
+
+def in_words(terms: Any, *, yours: bool = False) -> TermsInWords:
+    """
+    Say supply terms in words; `yours`: to the customer.
     """
     bands = [supply.Band(w.weekday, w.begins, w.ends) for w in terms.windows.all()]
     closures = [supply.Closure(c.first, c.last) for c in terms.closures.all()]
@@ -69,8 +78,8 @@ def in_words(terms: Any) -> TermsInWords:
         warmth=_warmth(terms),
         amount=gettext("%s kW") % words.quantity(terms.contracted_kw),
         promise=_promise(terms),
-        excluded=_excluded(terms),
-        counting=_counting(terms),
+        excluded=_excluded(terms, yours=yours),
+        counting=_counting(terms, yours=yours),
     )
 
 
@@ -95,10 +104,12 @@ def _promise(terms: Any) -> str:
     )
 
 
-def _excluded(terms: Any) -> list[str]:
+def _excluded(terms: Any, *, yours: bool) -> list[str]:
     found = [
         gettext("work announced in time"),
-        gettext("times in which the customer’s side was closed or at fault"),
+        gettext("times in which your side was closed or at fault")
+        if yours
+        else gettext("times in which the customer’s side was closed or at fault"),
     ]
     if terms.return_max_c is not None:
         found.append(
@@ -111,20 +122,22 @@ def _excluded(terms: Any) -> list[str]:
     return found
 
 
-def _counting(terms: Any) -> list[str]:
+def _counting(terms: Any, *, yours: bool) -> list[str]:
     found = []
-    for reason, told in REASONS.items():
+    for reason in REASONS:
         if reason == "estimated" and reason in terms.not_counted:
             found.append(
                 gettext("estimated, where more than %s %% of a day is")
                 % words.quantity(terms.estimated_percent)
             )
         elif reason == "rejected" or reason in terms.not_counted:
-            found.append(str(told))
+            found.append(reason_in_words(reason, yours=yours))
     return found
 
 
-def not_counted_in_words(rows: Sequence[CountedHeat]) -> list[tuple[str, Decimal]]:
+def not_counted_in_words(
+    rows: Sequence[CountedHeat], *, yours: bool = False
+) -> list[tuple[str, Decimal]]:
     """
     Return why heat did not count and how much of it, kWh, the most first.
     """
@@ -133,15 +146,16 @@ def not_counted_in_words(rows: Sequence[CountedHeat]) -> list[tuple[str, Decimal
         for reason, kwh in row.not_counted.items():
             sums[reason] = sums.get(reason, Decimal(0)) + kwh
     return [
-        (str(REASONS[reason]), kwh) for reason, kwh in sorted(sums.items(), key=lambda p: -p[1])
+        (reason_in_words(reason, yours=yours), kwh)
+        for reason, kwh in sorted(sums.items(), key=lambda p: -p[1])
     ]
 
 
 def counted_drawing(
-    rows: Sequence[CountedHeat], days: Sequence[dt.date], *, grain: str = "day"
+    rows: Sequence[CountedHeat], days: Sequence[dt.date], *, width: float = 760
 ) -> charts.Chart:
     """
-    Draw the heat of days or months as columns: what counts, and on it what does not by reason.
+    Draw the heat of days as columns: what counts, and on it what does not by reason.
     """
     by_day = {row.start: row for row in rows}
     sums: dict[str, Decimal] = {}
@@ -160,8 +174,7 @@ def counted_drawing(
 
     def stack(day: dt.date) -> charts.Stack:
         row = by_day.get(day)
-        title = words.day(day) if grain == "day" else words.month(day)
-        label = str(day.day) if grain == "day" else words.month(day, "short")
+        title, label = words.day(day), str(day.day)
         if row is None:
             return charts.Stack(label, (None,) * len(parts), title)
         values = [row.counted_kwh, *(row.not_counted.get(r, Decimal(0)) for r in alone)]
@@ -171,5 +184,5 @@ def counted_drawing(
 
     return charts.stacked_bars(
         [stack(day) for day in days], parts=parts, unit="kWh",
-        number=partial(words.number, decimals=0), narrow_last=31,
+        number=partial(words.number, decimals=0), narrow_last=31, width=width,
     )  # fmt: skip

@@ -22,7 +22,8 @@ _COMMON: dict[str, Any] = {
 TERMS: dict[str, dict[str, Any]] = {
     "foerdebad": {
         **_COMMON, "bands": "Mon-Fri 05:00-22:00\nSat-Sun 07:00-21:00",
-        "closed": "20 Dec - 6 Jan", "supply_min_c": Decimal(27), "return_max_c": Decimal(50),
+        "closed": "1 May - 20 Oct\n20 Dec - 6 Jan", "supply_min_c": Decimal(27),
+        "return_max_c": Decimal(50), "promised_percent": Decimal(95),
     },
     "moewennest": {
         **_COMMON, "estimated_percent": Decimal(10),

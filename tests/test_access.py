@@ -104,6 +104,7 @@ ACCESS = {
     "heat/": (404, 404, 200, 200, 404, 302),
     "heat/usage/": (404, 404, 200, 200, 404, 302),
     "heat/temperature/": (404, 404, 200, 200, 404, 302),
+    "heat/agreement/": (404, 404, 200, 200, 404, 302),
     "heat/bills/": (404, 404, 200, 200, 404, 302),
     "heat/bills/<int:pk>/": (404, 404, 200, 404, 404, 302),
     "ops/": (200, 200, 404, 404, 404, 302),
@@ -336,8 +337,7 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
     filled = filled.replace("channels/<int:pk>", f"channels/{_first(Channel)}")
     filled = filled.replace("points/<int:pk>", f"points/{_first(MeteringPoint)}")
-    place_id = invoice.contract.delivery_point_id
-    filled = filled.replace("deliveries/<int:pk>", f"deliveries/{place_id}")
+    filled = filled.replace("deliveries/<int:pk>", f"deliveries/{site.delivery_points.get().pk}")
     filled = filled.replace("meters/<int:pk>", f"meters/{_first(Meter)}")
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")

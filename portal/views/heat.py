@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.http import Http404, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,8 +18,9 @@ from django.utils import timezone
 from billing import queries as billing
 from portal.views import heat_charts as figures
 from portal.views.base import PortalRequest, for_kind
+from portal.views.heat_buildings import chosen_building
+from portal.views.heat_supply import counted_csv, counted_month, kept_months, last_kept
 from portal.views.lists import Column, csv_answer
-from sites import queries as places
 from sites.access import Kind, Viewer
 from sites.domain import Period, local_days, local_month
 from telemetry import queries as telemetry
@@ -36,27 +37,12 @@ def _month_before(month: dt.date, count: int = 1) -> dt.date:
     return dt.date(months // 12, months % 12 + 1, 1)
 
 
-def _building(request: PortalRequest) -> tuple[list[Any], Any]:
-    """
-    Return the viewer's buildings and the chosen one, the first where none was chosen; None
-    where there is none.
-    """
-    buildings = places.buildings(viewer=request.viewer)
-    asked = request.GET.get("building", "")
-    if asked:
-        chosen = next((b for b in buildings if str(b.pk) == asked), None)
-        if chosen is None:
-            raise Http404
-        return buildings, chosen
-    return buildings, buildings[0] if buildings else None
-
-
 @for_kind(Kind.PARTNER)
 def home(request: PortalRequest) -> HttpResponseBase:
     """
     The state of a building's heat, its bill and its months; the buildings where there are several.
     """
-    buildings, building = _building(request)
+    buildings, building = chosen_building(request)
     now = timezone.now()
     if building is None:
         return render(request, "heat/nothing.html")
@@ -80,6 +66,7 @@ def home(request: PortalRequest) -> HttpResponseBase:
         "bills": billing.bills(viewer=request.viewer, building=building.pk)[:3],
         **_months_context(full[-12:], building),
         "so_far": rows[-1] if rows and len(full) < len(rows) else None,
+        "kept": last_kept(request.viewer, building, now.astimezone(zone).date()),
         **_temperatures(request.viewer, building, hand_off, days=HOME_DAYS, now=now),
     }
     return render(request, "heat/home.html", context)
@@ -193,7 +180,7 @@ def usage(request: PortalRequest) -> HttpResponseBase:
     """
     The heat of one month day by day, and the way to the other months.
     """
-    buildings, building = _building(request)
+    buildings, building = chosen_building(request)
     now = timezone.now()
     if building is None:
         return render(request, "heat/nothing.html")
@@ -206,6 +193,9 @@ def usage(request: PortalRequest) -> HttpResponseBase:
     month = _asked_month(request, rows, now.astimezone(zone).date())
     period = local_month(month.year, month.month, building.site.timezone)
     channel = hand_off.energy_channel if hand_off is not None else None
+    if request.GET.get("format") == "csv" and request.GET.get("of") == "counted":
+        name = f"heat-counted-{month:%Y-%m}.csv"
+        return counted_csv(request.viewer, building, period, name)
     if request.GET.get("format") == "csv":
         until = Period(
             period.start, max(min(period.end, now), period.start + dt.timedelta(hours=1))
@@ -223,6 +213,7 @@ def usage(request: PortalRequest) -> HttpResponseBase:
         "month": month,
         "running": period.end > now,
         "row": next((row for row in rows if row.month == month), None),
+        **counted_month(request.viewer, building, period),
         "rows": rows[::-1],
         "days": days,
         "total": sum((day.kwh for day in days if day.kwh is not None), Decimal(0)),
@@ -330,7 +321,7 @@ def temperature(request: PortalRequest) -> HttpResponseBase:
     """
     How warm the water arrived and went back over the last 7 or 30 days.
     """
-    buildings, building = _building(request)
+    buildings, building = chosen_building(request)
     now = timezone.now()
     if building is None:
         return render(request, "heat/nothing.html")
@@ -347,6 +338,7 @@ def temperature(request: PortalRequest) -> HttpResponseBase:
         "zone": building.site.timezone,
         "now": now,
         "by_day": list(_by_day(request.viewer, hand_off, shown)),
+        "kept_months": kept_months(request.viewer, building, now.astimezone(zone).date()),
         **shown,
     }
     return render(request, "heat/temperature.html", context)

@@ -6,7 +6,7 @@ agreed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,13 +21,13 @@ from portal import heat_words
 from portal.drawings import first_of_month
 from portal.forms.supply import SupplyForm
 from portal.views.base import PortalRequest, for_action, for_kind
+from portal.views.heat_supply import MONTHS, counted_csv
 from portal.views.lists import Column, csv_answer
 from sites import queries as places
 from sites.access import Action, Kind
 from sites.domain import Period, local_days, local_month
 from telemetry import operations, queries
 
-MONTHS = 13
 _EARLIEST = dt.date(2000, 1, 1)
 
 
@@ -87,7 +87,7 @@ def delivery(request: PortalRequest, pk: int) -> HttpResponseBase:
         "earlier": first_of_month(month, back=1),
         "later": first_of_month(month, back=-1) if month < today.replace(day=1) else None,
         "counted": [(row, heat_words.not_counted_in_words([row])) for row in counted],
-        "chart": heat_words.counted_drawing(counted, days) if counted else None,
+        "chart": heat_words.counted_drawing(counted, days, width=1240) if counted else None,
         "total": sum((row.metered_kwh for row in counted), start=0),
         "counts": sum((row.counted_kwh for row in counted), start=0),
         "unjudged": sum((row.unjudged_kwh for row in counted), start=0),
@@ -134,29 +134,9 @@ def _csv(request: PortalRequest, place: Any, period: Period, today: dt.date) -> 
         return csv_answer(kept.get(place.pk, []), _kept_columns(), filename=f"{name}-on-time.csv")
     month = f"{period.end - dt.timedelta(days=1):%Y-%m}"
     if of == "days":
-        rows = queries.counted_heat(
-            viewer=request.viewer, delivery_point_id=place.pk, period=period, grain="day"
-        )
-        return csv_answer(rows, day_columns(), filename=f"{name}-{month}-days.csv")
+        return counted_csv(request.viewer, place, period, f"{name}-{month}-days.csv")
     entries = queries.heat_entries(viewer=request.viewer, delivery_point_id=place.pk, period=period)
     return csv_answer(entries, _entry_columns(place), filename=f"{name}-{month}-ledger.csv")
-
-
-def day_columns() -> Sequence[Column[queries.CountedHeat]]:
-    """
-    Return the columns of days of counted heat, one for each reason.
-    """
-    return [
-        Column("day", value=lambda r: r.start),
-        Column("metered_kwh", value=lambda r: r.metered_kwh),
-        Column("counted_kwh", value=lambda r: r.counted_kwh),
-        Column("not_counted_kwh", value=lambda r: r.not_counted_kwh),
-        *(Column(f"{reason}_kwh", value=_of_reason(reason)) for reason in heat_words.REASONS),
-    ]
-
-
-def _of_reason(reason: str) -> Callable[[queries.CountedHeat], object]:
-    return lambda row: row.not_counted.get(reason, 0)
 
 
 def _entry_columns(place: Any) -> Sequence[Column[Any]]:
