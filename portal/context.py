@@ -51,6 +51,7 @@ def _places(kind: Kind) -> list[tuple[str, list[tuple[str, str]]]]:
                     ("ops-meters", gettext("Meters")),
                     ("ops-gateways", gettext("Gateways")),
                     ("ops-imports", gettext("Imports")),
+                    ("ops-archive", gettext("Archive")),
                 ],
             ),
             (

@@ -23,7 +23,7 @@ from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites import queries as places
 from sites.access import Action, Kind
 from telemetry import operations, queries
-from telemetry.archive import ArchiveUnreadable
+from telemetry.archive import ArchiveUnreadable, shown_place
 from telemetry.tasks import archive as tasks
 
 
@@ -59,9 +59,10 @@ def _columns() -> Sequence[Column[Any]]:
         Column("state", gettext("State"), ("state",), lambda a: a.state),
         Column("readings", gettext("Readings"), ("rows",), lambda a: a.rows, numeric=True),
         Column("late", gettext("Came late"), ("late",), lambda a: a.late, numeric=True),
-        Column("database_bytes", gettext("In the database"), ("hot_bytes",),
+        Column("database_bytes", gettext("Took in the database"), ("hot_bytes",),
                lambda a: a.hot_bytes, numeric=True),
-        Column("file_bytes", gettext("In the file"), ("bytes",), lambda a: a.bytes, numeric=True),
+        Column("file_bytes", gettext("Takes in the file"), ("bytes",), lambda a: a.bytes,
+               numeric=True),
         Column("path", value=lambda a: a.path),
         Column("sha256", value=lambda a: bytes(a.sha256).hex()),
         Column("checked_at", value=lambda a: a.checked_at and a.checked_at.isoformat()),
@@ -138,7 +139,7 @@ def archived(request: PortalRequest, pk: int) -> HttpResponseBase:
         "under_way": under_way,
         "share": cache.get(tasks.archive_progress_key(pk), 0) if shown.state == "sealed" else 100,
         "channels": queries.archived_channels(viewer=request.viewer, archive_id=pk),
-        "place": settings.ARCHIVE_URL,
+        "place": shown_place(),
         "may_archive": request.viewer.can(Action.ARCHIVE),
         "in_use": shown.state in ("verified", "dropped"),
     }

@@ -11,7 +11,7 @@ from telemetry.archive.errors import (
     PlaceUnreachable,
 )
 from telemetry.archive.manifest import canonical, check_manifest, manifest_of
-from telemetry.archive.place import opened, put, put_text, text_of
+from telemetry.archive.place import opened, put, put_text, shown_place, text_of
 from telemetry.archive.recall import bring_back, bring_back_each, copy_to_table, recall
 from telemetry.archive.rows import DIGEST, Summary, groups_of, summaries, write_file
 
@@ -34,6 +34,7 @@ __all__ = [
     "put",
     "put_text",
     "recall",
+    "shown_place",
     "summaries",
     "text_of",
     "write_file",

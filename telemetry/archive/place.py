@@ -18,12 +18,21 @@ from django.conf import settings
 from telemetry.archive.errors import FileDamaged, FileMissing, PlaceUnreachable
 
 
+def shown_place() -> str:
+    """
+    Return the address of the archive without the name and password that may stand in it.
+    """
+    scheme, separator, rest = settings.ARCHIVE_URL.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
+
+
 def _place() -> tuple[Any, str]:
     try:
         system, root = fsspec.core.url_to_fs(settings.ARCHIVE_URL)
     except (ImportError, ValueError) as problem:
         raise PlaceUnreachable(
-            f"ARCHIVE_URL {settings.ARCHIVE_URL} is no place to be used: {problem}"
+            f"ARCHIVE_URL {shown_place()} is no place to be used: {problem}"
         ) from problem
     return system, str(root).rstrip("/")
 
@@ -107,7 +116,7 @@ def _fetch(path: str, file: IO[bytes]) -> bytes:
                 file.write(piece)
     except FileNotFoundError as problem:
         raise FileMissing(
-            f"The archive's file {path} is not at {settings.ARCHIVE_URL}. Put a copy from a backup"
+            f"The archive's file {path} is not at {shown_place()}. Put a copy from a backup"
             " there, or set ARCHIVE_URL to where the archive is."
         ) from problem
     except Exception as problem:

@@ -3,7 +3,7 @@ Readings of a month as Parquet: columns channel (its key), at (UTC), value (in t
 unit) and batch (the delivery it came with), a row group for each channel, in order of time.
 
 Instants and batches are delta-encoded, and so are values, as integers: decimals of one scale for
-the whole file. With zstd on top, regular readings take two to three bytes each.
+the whole file. With zstd on top, real readings take about three bytes each.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ import json
 import re
 from pathlib import Path
 
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from sites.domain import Period
 from telemetry import archive as files
@@ -313,6 +314,23 @@ def test_a_missing_file_is_named():
         read_january(channels)
 
 
+def test_a_password_in_the_address_of_the_archive_is_not_told(settings):
+    settings.ARCHIVE_URL = "ftp://box:secret@files.example/archive"
+
+    assert files.shown_place() == "ftp://files.example/archive"
+
+
+def test_a_place_that_is_none_is_named(settings):
+    channels = make_metered_site()
+    archive = operations.seal_month(
+        site_id=channels["energy"].site_id, month=JANUARY, at=LATER, by_id=None
+    )
+    settings.ARCHIVE_URL = "nowhere://there"
+
+    with pytest.raises(files.PlaceUnreachable, match="ARCHIVE_URL nowhere://there"):
+        operations.write_month(archive_id=archive.pk, at=LATER)
+
+
 def test_a_damaged_file_is_not_verified_and_nothing_leaves():
     channels = make_metered_site()
     archive = operations.seal_month(
@@ -440,3 +458,25 @@ def test_a_reading_of_real_meters_takes_less_than_six_bytes():
 
     assert archive.bytes / archive.rows <= 6
     assert archive.hot_bytes / archive.rows > 60
+
+
+def test_readings_do_not_leave_while_somebody_writes_into_their_month():
+    channels = make_metered_site()
+    energy = channels["energy"]
+    verified_month(energy.site, JANUARY)
+    there = rows_in_database(JANUARY)
+    address = settings.DATABASE_URL.rsplit("/", 1)[0] + f"/{connection.settings_dict['NAME']}"
+    late_at = START + dt.timedelta(days=3, minutes=7)
+    with psycopg.connect(address) as writer:
+        writer.execute("SELECT telemetry_ensure_partition(%s)", [JANUARY])
+        writer.execute(
+            "INSERT INTO telemetry_reading SELECT channel_id, %s, value, batch_id"
+            " FROM telemetry_reading WHERE channel_id = %s LIMIT 1",
+            [late_at, energy.pk],
+        )
+        with pytest.raises(OperationalError):
+            operations.release_month(month=JANUARY, at=DONE)
+
+    assert rows_in_database(JANUARY) == there + 1
+    operations.release_month(month=JANUARY, at=DONE)
+    assert energy.readings.filter(at=late_at).exists()
