@@ -162,6 +162,8 @@ def _party(given: dict[str, str]) -> dict[str, Any]:
         "postcode": given["postcode"],
         "vat_identifier": given["vat_id"],
         "tax_identifier": given.get("tax_number", ""),
+        # BT-30: somebody without a VAT number is told apart by the other one (BR-CO-26).
+        "legal_identifier": "" if given["vat_id"] else given.get("tax_number", ""),
         "einvoicing_addr": address,
         "einvoicing_addr_schemeid": scheme if address else "",
         "contacts": [

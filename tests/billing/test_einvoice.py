@@ -35,20 +35,18 @@ def _processor() -> PySaxonProcessor:
 
 
 @cache
-def _stylesheet(syntax: str) -> Any:
-    return (
-        _processor()
-        .new_xslt30_processor()
-        .compile_stylesheet(stylesheet_file=str(RULES / f"EN16931-{syntax}-validation.xslt"))
-    )
+def _stylesheet(rules: Path) -> Any:
+    return _processor().new_xslt30_processor().compile_stylesheet(stylesheet_file=str(rules))
 
 
-def faults(xml: bytes, syntax: str) -> list[str]:
+def faults(xml: bytes, syntax: str, rules: Path | None = None) -> list[str]:
     """
-    Return what the schematron has against a document, errors and warnings.
+    Return what the schematron has against a document, errors and warnings: that of EN 16931, or
+    other rules.
     """
+    rules = rules or RULES / f"EN16931-{syntax}-validation.xslt"
     node = _processor().parse_xml(xml_text=xml.decode())
-    report = etree.fromstring(_stylesheet(syntax).transform_to_string(xdm_node=node).encode())
+    report = etree.fromstring(_stylesheet(rules).transform_to_string(xdm_node=node).encode())
     return [
         f"{found.get('id')}: {found.findtext(f'{SVRL}text')}"
         for found in report.iter(f"{SVRL}failed-assert", f"{SVRL}successful-report")
