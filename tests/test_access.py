@@ -87,6 +87,9 @@ ACCESS = {
     "readyz": (200, 200, 200, 200, 200, 200),
     # Only gateways' tokens count here; a signed-in person is nobody.
     "api/v1/readings": (401, 401, 401, 401, 401, 401),
+    "channels/<int:pk>/": (200, 404, 200, 404, 404, 302),
+    "channels/<int:pk>/export": (404, 404, 404, 404, 404, 302),
+    "channels/<int:pk>/series.json": (404, 404, 404, 404, 404, 302),
     "api/v1/channels/": (200, 200, 200, 200, 200, 403),
     "api/v1/channels/<int:pk>/quarters": (400, 404, 400, 404, 404, 403),
     "api/v1/channels/<int:pk>/readings": (200, 404, 200, 404, 404, 403),
@@ -111,7 +114,6 @@ ACCESS = {
     "ops/sites/<slug:slug>/": (200, 404, 404, 404, 404, 302),
     "ops/sites/<slug:slug>/public/": (200, 404, 404, 404, 404, 302),
     "ops/points/<int:pk>/": (200, 404, 404, 404, 404, 302),
-    "ops/points/<int:pk>/series.json": (200, 404, 404, 404, 404, 302),
     "ops/points/<int:pk>/readings/": (200, 404, 404, 404, 404, 302),
     "ops/sites/<slug:slug>/points/new/": (200, 404, 404, 404, 404, 302),
     "ops/points/<int:pk>/channels/new/": (200, 404, 404, 404, 404, 302),

@@ -265,6 +265,7 @@ def icon(name: str) -> SafeString:
 _QUALITY = {
     "actual": ("ok", "check"),
     "scaled": ("info", "info"),
+    "edited": ("est", "activity"),
     "estimated": ("est", "activity"),
     "suspect": ("warn", "triangle-alert"),
     "missing": ("unk", "minus"),
@@ -283,20 +284,27 @@ def tag(tone: str, symbol: str, word: str) -> SafeString:
     return _tag(tone, symbol, word)
 
 
+def quality_words() -> dict[str, str]:
+    """
+    Return the word for each quality of a rollup.
+    """
+    return {
+        "actual": gettext("Measured"),
+        "scaled": gettext("Spread over time"),
+        "edited": gettext("Edited"),
+        "estimated": gettext("Estimated"),
+        "suspect": gettext("Check"),
+        "missing": gettext("Missing"),
+    }
+
+
 @register.filter
 def quality(value: str) -> SafeString:
     """
     Draw the badge of a rollup's quality.
     """
-    words = {
-        "actual": gettext("Measured"),
-        "scaled": gettext("Spread over time"),
-        "estimated": gettext("Estimated"),
-        "suspect": gettext("Check"),
-        "missing": gettext("Missing"),
-    }
     tone, symbol = _QUALITY[value]
-    return _tag(tone, symbol, words[value])
+    return _tag(tone, symbol, quality_words()[value])
 
 
 @register.simple_tag(takes_context=True)

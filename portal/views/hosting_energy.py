@@ -71,6 +71,11 @@ def energy(request: PortalRequest) -> HttpResponseBase:
         "service": service,
         "claims": claims,
         "footprint": footprint,
+        "feeds": list(
+            metering.channels(viewer=request.viewer, site_id=service.site_id).filter(
+                point__hosting_service=service.pk
+            )
+        ),
         "first": first,
         "last": last,
         "year": request.GET.get("year", ""),

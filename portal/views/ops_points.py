@@ -9,22 +9,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.http import Http404, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from portal.forms.points import STRETCHES, PointFilter
+from portal.forms.points import PointFilter
 from portal.views.base import PortalRequest, for_kind
+from portal.views.channels import figure
 from portal.views.lists import Column, csv_answer, listing
 from sites.access import Action, Kind
-from sites.domain import Period, local_days
+from sites.domain import local_days
 from telemetry import queries
-from telemetry.domain.units import REGISTER_BASE
-
-# A chart gets at most this many buckets of one grain; beyond it the next coarser grain is drawn.
-MOST_HOURS = dt.timedelta(days=62)
-MOST_DAYS = dt.timedelta(days=1100)
 
 
 def _reading_columns(zone: str) -> Sequence[Column[Any]]:
@@ -45,26 +41,11 @@ def point(request: PortalRequest, pk: int) -> HttpResponseBase:
     channels = list(queries.channels(viewer=request.viewer, point_id=pk))
     form = PointFilter(request.GET, channels=channels)
     channel = form.channel()
-    days: Sequence[Any] = []
-    period = None
-    if channel is not None:
-        period = form.period(zone=shown.site.timezone, today=_today(shown.site.timezone))
-        days = queries.energy_series(
-            viewer=request.viewer, channel_id=channel.pk, grain=form.grain(), period=period
-        )
-    if request.GET.get("format") == "csv" and channel is not None:
-        return csv_answer(days, _bucket_columns(shown.site.timezone), filename=f"{channel.key}.csv")
     context = {
         "point": shown,
         "channels": channels,
-        "channel": channel,
-        "unit": _unit(channel),
-        "form": form,
-        "stretches": STRETCHES,
-        "buckets": days,
-        "summary": _summary(channel, days),
         **_meters(request, shown),
-        "period": period,
+        **(figure(request, channel, form) if channel is not None else {}),
     }
     return render(request, "ops/point.html", context)
 
@@ -89,95 +70,6 @@ def _meters(request: PortalRequest, shown: Any) -> dict[str, Any]:
 
 def _today(zone: str) -> dt.date:
     return timezone.now().astimezone(ZoneInfo(zone)).date()
-
-
-def _unit(channel: Any) -> str:
-    if channel is None:
-        return ""
-    if channel.kind == "register":
-        return REGISTER_BASE[channel.quantity]
-    sent: str = channel.unit
-    return {"heartbeat": "%", "energy": "kWh"}.get(channel.quantity, sent)
-
-
-def _figure(channel: Any, bucket: Any) -> Any:
-    if channel.kind == "register":
-        return bucket.kwh
-    if channel.kind == "heartbeat":
-        return None if bucket.mean is None else bucket.mean * 100
-    return bucket.mean
-
-
-def _bucket_columns(zone: str) -> Sequence[Column[Any]]:
-    there = ZoneInfo(zone)
-    return [
-        Column("start_utc", value=lambda b: b.start_at.isoformat()),
-        Column("start_local", value=lambda b: b.start_at.astimezone(there).isoformat()),
-        Column("energy_kwh", value=lambda b: b.kwh),
-        Column("mean", value=lambda b: b.mean),
-        Column("minimum", value=lambda b: b.minimum),
-        Column("maximum", value=lambda b: b.maximum),
-        Column("coverage", value=lambda b: b.coverage),
-        Column("quality", value=lambda b: b.quality),
-    ]
-
-
-def _summary(channel: Any, buckets: Sequence[Any]) -> dict[str, Any]:
-    known = [
-        (figure, bucket) for bucket in buckets if (figure := _figure(channel, bucket)) is not None
-    ]
-    if not known:
-        return {}
-    figures = [figure for figure, _ in known]
-    return {
-        "highest": max(known, key=lambda pair: pair[0]),
-        "lowest": min(known, key=lambda pair: pair[0]),
-        "total": sum(figures) if channel.kind == "register" else None,
-        "known": len(known),
-        "all": len(buckets),
-        "rows": [(bucket, _figure(channel, bucket)) for bucket in buckets],
-    }
-
-
-@for_kind(Kind.OPERATOR)
-def series(request: PortalRequest, pk: int) -> HttpResponseBase:
-    """
-    The rollups of a channel as columns for the chart: `t` in Unix seconds, `v` with null in gaps.
-    """
-    shown = get_object_or_404(queries.points(viewer=request.viewer), pk=pk)
-    form = PointFilter(
-        request.GET, channels=list(queries.channels(viewer=request.viewer, point_id=pk))
-    )
-    channel = form.channel()
-    if channel is None:
-        raise Http404
-    zone = shown.site.timezone
-    period = _zoomed(request, form.period(zone=zone, today=_today(zone)))
-    lasts = period.end - period.start
-    grain = "hour" if lasts <= MOST_HOURS else "day" if lasts <= MOST_DAYS else "month"
-    rows = queries.energy_series(
-        viewer=request.viewer, channel_id=channel.pk, grain=grain, period=period
-    )
-    figures = [(bucket.start_at.timestamp(), _figure(channel, bucket)) for bucket in rows]
-    return JsonResponse(
-        {
-            "t": [at for at, _ in figures],
-            "v": [None if figure is None else float(figure) for _, figure in figures],
-            "zone": zone,
-            "unit": _unit(channel),
-            "label": channel.get_quantity_display(),
-        }
-    )
-
-
-def _zoomed(request: PortalRequest, whole: Period) -> Period:
-    try:
-        start, end = (
-            dt.datetime.fromtimestamp(float(request.GET[name]), dt.UTC) for name in ("from", "to")
-        )
-    except (KeyError, ValueError, OverflowError, OSError):
-        return whole
-    return Period(start, end) if start < end else whole
 
 
 @for_kind(Kind.OPERATOR)

@@ -60,6 +60,15 @@ from telemetry.queries.emissions import (
     reported_years,
     site_emissions,
 )
+from telemetry.queries.charting import (
+    Line,
+    Totals,
+    channel_totals,
+    chart_factor,
+    chart_line,
+    chart_unit,
+)
+from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
 from telemetry.queries.evidence import (
     MeteredEnergy,
     canonical_readings,
@@ -70,6 +79,7 @@ from telemetry.queries.evidence import (
     register_of,
     service_energy,
 )
+from telemetry.queries.exporting import Told, export_rows
 from telemetry.queries.figures import (
     Energy,
     Input,
@@ -271,6 +281,7 @@ __all__ = [
     "Issuer",
     "LastValue",
     "LedgerBehind",
+    "Line",
     "LossesNotAgreed",
     "MatchedHour",
     "MeteredEnergy",
@@ -299,6 +310,8 @@ __all__ = [
     "Stated",
     "SubjectUptime",
     "Threshold",
+    "Told",
+    "Totals",
     "UnknownName",
     "UptimeDay",
     "WasteHeat",
@@ -331,12 +344,16 @@ __all__ = [
     "carriers",
     "changed_readings",
     "channel_choices",
+    "channel_totals",
     "channels",
     "channels_by_name",
     "channels_to_roll_up",
     "channels_waiting",
     "channels_with_due_days",
     "check_work",
+    "chart_factor",
+    "chart_line",
+    "chart_unit",
     "claims",
     "counted_heat",
     "counterfactuals",
@@ -351,6 +368,7 @@ __all__ = [
     "energy_series",
     "estimated_share",
     "expired_meters",
+    "export_rows",
     "factor_on",
     "factor_plan",
     "flow_temperatures",

@@ -100,9 +100,9 @@ def flow_temperatures(
 ) -> tuple[WeighedBy | None, list[FlowTemperature]]:
     """
     Return the mean temperatures of a point over every quarter, hour, local day or local month
-    that begins in the period, oldest first, and what they are weighed by: t = ΣV·t / ΣV over
-    quarters of an hour (domain reference, section 3), or ΔE8 / ΔV where the meter counts E8 and
-    E9 itself. None and nothing where the viewer may not see what is needed.
+    that begins in the period ("whole": over all of it), oldest first, and what they are weighed
+    by: t = ΣV·t / ΣV over quarters of an hour (domain reference, section 3), or ΔE8 / ΔV where
+    the meter counts E8 and E9 itself. None and nothing where the viewer may not see what is needed.
     """
     channels = {
         channel.quantity: channel
@@ -121,7 +121,7 @@ def flow_temperatures(
         "counted": weighed is WeighedBy.METER, "is_rate": weighed is WeighedBy.FLOW,
         "lower": period.start, "upper": period.end, "zone": weight.site.timezone,
         "grain": "minute" if grain == Rollup.Grain.QUARTER else grain,
-        "width": "15 minutes" if grain == Rollup.Grain.QUARTER else f"1 {grain}",
+        "width": "1 " + grain if grain in {"hour", "day", "month"} else "15 minutes",
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_FLOW_TEMPERATURES, parameters)
@@ -150,13 +150,15 @@ WITH quarters AS (
   JOIN quarters cold ON cold.start_at = w.start_at AND cold.channel_id = %(cold)s
   WHERE w.channel_id = %(weight)s
 ), named AS (
-  SELECT *, CASE WHEN %(grain)s IN ('day', 'month')
+  SELECT *, CASE WHEN %(grain)s = 'whole' THEN %(lower)s
+    WHEN %(grain)s IN ('day', 'month')
     THEN date_trunc(%(grain)s, start_at AT TIME ZONE %(zone)s) AT TIME ZONE %(zone)s
     ELSE date_bin(%(width)s::interval, start_at,
       '2000-01-01'::timestamp AT TIME ZONE %(zone)s) END AS bucket
   FROM together WHERE w IS NOT NULL AND warm IS NOT NULL AND cold IS NOT NULL
 ), weighed AS (
-  SELECT bucket, CASE WHEN %(grain)s IN ('day', 'month')
+  SELECT bucket, CASE WHEN %(grain)s = 'whole' THEN %(upper)s
+      WHEN %(grain)s IN ('day', 'month')
       THEN ((bucket AT TIME ZONE %(zone)s) + %(width)s::interval) AT TIME ZONE %(zone)s
       ELSE bucket + %(width)s::interval END AS until,
     sum(CASE WHEN %(counted)s THEN warm ELSE w * warm END) AS warm,

@@ -13,6 +13,9 @@ NOT_HTML = (".json", ".csv", "/pdf", ".pdf", ".svg", ".txt", "/status-list")
 
 # (audience, route as in the access table, query string)
 MORE: list[tuple[str, str, str]] = [
+    ("operator", "channels/<int:pk>/", "?first=2026-01-01&last=2026-01-31&compare=previous"),
+    ("operator", "channels/<int:pk>/", "?first=2026-02-01&last=2026-01-31"),
+    ("partner", "channels/<int:pk>/", "?first=2026-01-01&last=2026-01-31"),
     ("operator", "ops/invoices/", "?search=nothing+matches"),
     ("operator", "ops/availability/incidents/", "?search=nothing+matches"),
     ("operator", "ops/availability/", "?span=2026-10"),

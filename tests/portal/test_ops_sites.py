@@ -106,24 +106,17 @@ def test_a_site_shows_its_note_its_heat_and_its_points(client: Client):
     assert told.getvalue().decode().startswith("month,heat_kwh,coverage,quality")
 
 
-def test_a_point_shows_its_figures_and_a_gap_is_null(client: Client):
+def test_a_point_shows_the_figure_of_its_channel(client: Client):
     channel = make_heat_channel()
-    last = _metered_until_now(channel)
+    _metered_until_now(channel)
     _signed_in(client, channel.site)
-    base = f"/ops/points/{channel.point_id}/"
 
-    page = client.get(base, {"stretch": "7d"})
-    series = client.get(f"{base}series.json", {"stretch": "7d"}).json()
-    told = client.get(base, {"format": "csv"}).getvalue().decode()
+    page = client.get(f"/ops/points/{channel.point_id}/", {"stretch": "7d"})
 
-    known = [v for v in series["v"] if v is not None]
     assert page.status_code == 200
-    assert series["zone"] == "Europe/Berlin"
-    assert known == [20.0] * 48
-    assert None in series["v"]
-    assert len(series["t"]) == len(series["v"])
-    assert series["t"][series["v"].index(20.0)] == (last - dt.timedelta(hours=48)).timestamp()
-    assert told.startswith("start_utc,start_local,energy_kwh")
+    assert page.context["totals"]["total"] == 960
+    assert "960 kWh, peak 20.0 kW" in page.content.decode()
+    assert f"/channels/{channel.pk}/series.json?start=" in page.context["series_url"]
 
 
 def test_readings_are_listed_by_local_day_as_sent(client: Client):

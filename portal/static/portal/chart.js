@@ -1,9 +1,12 @@
 /* Zoomable time series: draws uPlot into every [data-chart] and makes it work from the keyboard.
 
-   The address in data-chart answers {t: [unix seconds], v: [number or null], e?: [estimated values],
-   zone, unit, label}. Zooming asks again with ?from&to, so that the server chooses the detail.
-   data-tone names the colour, data-step holds each value until the next; data-zoom-in, -zoom-out,
-   -show-all, -no-data, -failed and -keys are the translated words.
+   The address in data-chart answers {zone, unit, label, range?: [from, to], series: [{label, tone,
+   step, t: [unix seconds], v: [number or null], low?, high?: [extremes within each step],
+   stretches?: [[from, to, quality, word]], before?: true}]}, or with a single line {t, v, e?:
+   [estimated values], zone, unit, label}. Zooming asks again with ?from&to&points, so that the server
+   chooses the detail. data-tone names the colour of a single line, data-step holds each value
+   until the next; data-zoom-in, -zoom-out, -show-all, -no-data, -failed and -keys are the
+   translated words.
 
    Left and Right move along the line (with Shift ten points), + and − zoom, 0 shows all. The value
    is spoken through #status; the table beside the chart has the same figures. */
@@ -13,17 +16,30 @@
   const language = document.documentElement.lang;
   const still = document.getElementById("status");
 
+  const TONES = ["heat", "it", "elec", "water", "solar", "lost"];
+  const SHADES = { missing: "unk", suspect: "warn", estimated: "est", edited: "est", scaled: "info" };
+
   // A custom property holds light-dark(…) unresolved; only a used colour can go on a canvas.
-  const colours = (element, tone) => {
+  const colours = (element) => {
     const probe = element.appendChild(document.createElement("i"));
     const read = (name) => {
       probe.style.color = `var(--${name})`;
       return getComputedStyle(probe).color;
     };
-    const found = { line: read(`c-${tone}`), grid: read("line"), text: read("muted") };
+    const found = { grid: read("line"), text: read("muted") };
+    for (const tone of TONES) found[tone] = read(`c-${tone}`);
+    for (const name of Object.values(SHADES)) found[name] = read(`${name}-soft`);
     probe.remove();
     return found;
   };
+
+  const pale = (colour) => colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.22)");
+
+  // One line or many: the same shape for both.
+  const linesOf = (answer, element) => answer.series ?? [
+    { label: answer.label, tone: element.dataset.tone, step: "step" in element.dataset, t: answer.t, v: answer.v },
+    ...(answer.e ? [{ label: answer.label, tone: element.dataset.tone, step: "step" in element.dataset, t: answer.t, v: answer.e, before: true }] : []),
+  ];
 
   class Series {
     constructor(element) {
@@ -62,7 +78,7 @@
       element.before(this.tools);
       element.addEventListener("keydown", (event) => this.key(event));
       const redraw = () => {
-        this.ink = colours(element, element.dataset.tone ?? "heat");
+        this.ink = colours(element);
         this.plot?.redraw(false, true);
       };
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
@@ -77,6 +93,7 @@
         url.searchParams.set("from", Math.floor(from));
         url.searchParams.set("to", Math.ceil(to));
       }
+      if (url.searchParams.has("start")) url.searchParams.set("points", this.element.clientWidth || 1000);
       this.asked?.abort();
       this.asked = new AbortController();
       this.element.setAttribute("aria-busy", "true");
@@ -94,25 +111,33 @@
 
     draw(series, from, to) {
       this.series = series;
+      this.lines = linesOf(series, this.element);
       this.number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
       const shown = (options) => new Intl.DateTimeFormat(language, { timeZone: series.zone, ...options });
       const day = { day: "numeric", month: "short" };
       const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
       this.moment = shown({ ...day, year: "numeric", ...time });
-      this.scales = { month: shown({ month: "short" }), day: shown(day), time: shown(time) };
-      const first = series.t[0], last = series.t[series.t.length - 1];
-      this.range = [from ?? first, to ?? last];
+      this.scales = { year: shown({ month: "short", year: "numeric" }), month: shown({ month: "short" }), day: shown(day), time: shown(time) };
+      // What one line lacks is null where it has a gap and undefined where only others have a point.
+      this.columns = this.lines.flatMap((line) => (line.low ? ["v", "low", "high"] : ["v"]).map((name) => [line, name]));
+      const tables = this.lines.map((line) => [line.t, line.v, ...(line.low ? [line.low, line.high] : [])]);
+      this.data = tables.length > 1
+        ? uPlot.join(tables, tables.map((table) => table.map(() => 1)))
+        : tables[0];
+      const t = this.data[0];
+      this.range = [from ?? series.range?.[0] ?? t[0], to ?? series.range?.[1] ?? t[t.length - 1]];
       this.full ??= this.range;
-      this.readout.textContent = series.t.length ? `${series.label}, ${series.unit}` : this.words.noData;
+      const known = this.lines.some((line) => line.v.some((value) => value != null));
+      this.readout.textContent = known ? `${series.label}, ${series.unit}` : this.words.noData;
+      this.name();
       this.plot?.destroy();
-      const data = [series.t, series.v, ...(series.e ? [series.e] : [])];
-      this.plot = new uPlot(this.options(), data, this.element);
+      this.plot = new uPlot(this.options(), this.data, this.element);
     }
 
     options() {
       const { element, series } = this;
-      const paths = "step" in element.dataset ? uPlot.paths.stepped({ align: 1 }) : undefined;
-      const line = (extra) => ({ stroke: () => this.ink.line, width: 2, spanGaps: false, paths, ...extra });
+      const stepped = uPlot.paths.stepped({ align: 1 });
+      const ink = (line) => this.ink[line.tone] ?? this.ink.heat;
       const axis = (values, extra) => ({
         stroke: () => this.ink.text,
         grid: { stroke: () => this.ink.grid, width: 1 },
@@ -121,6 +146,17 @@
         values,
         ...extra,
       });
+      const drawn = this.columns.map(([line, name]) => ({
+        stroke: name === "v" ? () => ink(line) : undefined,
+        width: name === "v" ? 2 : 0,
+        dash: line.before ? [5, 4] : undefined,
+        spanGaps: false,
+        paths: line.step ? stepped : undefined,
+        points: name === "v" ? undefined : { show: false },
+      }));
+      // Between the lowest and highest of each line lies its band.
+      const bands = this.columns.flatMap(([line, name], n) =>
+        name === "high" ? [{ series: [n + 1, n], fill: () => pale(ink(line)) }] : []);
       return {
         width: element.clientWidth,
         height: HEIGHT,
@@ -132,8 +168,10 @@
           axis((plot, splits, index, space, step) => splits.map((at) => this.tick(at, step)), { space: 76 }),
           axis((plot, splits) => splits.map((value) => this.number.format(value)), { size: 64 }),
         ],
-        series: [{}, line(), ...(series.e ? [line({ dash: [5, 4] })] : [])],
+        series: [{}, ...drawn],
+        bands,
         hooks: {
+          drawClear: [(plot) => this.shade(plot)],
           setCursor: [(plot) => this.read(plot.cursor.idx)],
           setSelect: [(plot) => {
             const { left, width } = plot.select;
@@ -143,19 +181,57 @@
       };
     }
 
+    // The legend beside the figure names only the qualities that are there to see.
+    name() {
+      const there = new Set((this.lines[0].stretches ?? []).map(([, , quality]) => (quality === "edited" ? "estimated" : quality)));
+      const legend = this.element.parentElement.querySelector("[data-legend]");
+      for (const entry of legend?.querySelectorAll("[data-quality]") ?? []) entry.hidden = !there.has(entry.dataset.quality);
+    }
+
+    // Behind the first line: what was not measured, estimated or is to be checked.
+    shade({ ctx, bbox, valToPos }) {
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+      ctx.clip();
+      for (const [from, to, quality] of this.lines[0].stretches ?? []) {
+        const left = valToPos(from, "x", true);
+        ctx.fillStyle = this.ink[SHADES[quality]] ?? this.ink.grid;
+        ctx.fillRect(left, bbox.top, Math.max(valToPos(to, "x", true) - left, 1), bbox.height);
+      }
+      ctx.restore();
+    }
+
     tick(at, step) {
       const date = new Date(at * 1000);
-      if (step >= 28 * 86_400) return this.scales.month.format(date);
+      if (step >= 28 * 86_400) {
+        return this.range[1] - this.range[0] > 500 * 86_400 ? this.scales.year.format(date) : this.scales.month.format(date);
+      }
       const time = this.scales.time.format(date);
       return step >= 86_400 || time === "00:00" ? this.scales.day.format(date) : time;
     }
 
+    // The value a line has at a point of another is the one it had last.
+    valueAt(column, index) {
+      const values = this.data[column];
+      while (index > 0 && values[index] === undefined) index -= 1;
+      return values[index];
+    }
+
     read(index) {
       if (index == null) return;
-      const { t, v, e, unit } = this.series;
-      const value = v[index] ?? e?.[index];
-      const said = value == null ? this.words.noData : `${this.number.format(value)} ${unit}`;
-      this.readout.textContent = `${this.moment.format(new Date(t[index] * 1000))}: ${said}`;
+      const { unit } = this.series;
+      const at = this.data[0][index];
+      const values = this.columns.flatMap(([line, name], n) => {
+        if (name !== "v") return [];
+        const value = this.valueAt(n + 1, index);
+        return [[line, value == null ? this.words.noData : `${this.number.format(value)} ${unit}`]];
+      });
+      const told = this.lines.length > 1 && this.series.series
+        ? values.map(([line, said]) => `${line.label} ${said}`).join("; ")
+        : values.find(([, said]) => said !== this.words.noData)?.[1] ?? this.words.noData;
+      const stretch = this.lines[0].stretches?.find(([from, to, quality]) => quality !== "missing" && from <= at && at < to);
+      this.readout.textContent = `${this.moment.format(new Date(at * 1000))}: ${told}${stretch ? `. ${stretch[3]}` : ""}`;
     }
 
     show(from, to) {
@@ -168,17 +244,20 @@
       if (!this.plot) return;
       const [from, to] = this.range;
       const index = this.plot.cursor.idx;
-      const at = index == null ? (from + to) / 2 : this.series.t[index];
+      const at = index == null ? (from + to) / 2 : this.data[0][index];
       const half = Math.max(((to - from) * factor) / 2, 60);
       this.show(at - half, at + half);
     }
 
     move(by) {
-      const { t, v, e } = this.series;
-      const now = this.plot.cursor.idx;
-      const start = by > 0 ? -1 : t.length;
-      const index = Math.min(Math.max((now ?? start) + by, 0), t.length - 1);
-      const value = v[index] ?? e?.[index];
+      const t = this.data[0];
+      // Points beyond the edges are only there for the line to come from and go to.
+      const inside = t.flatMap((at, n) => (at >= this.range[0] && at <= this.range[1] ? [n] : []));
+      if (!inside.length) return;
+      const first = inside[0], last = inside[inside.length - 1];
+      const now = this.plot.cursor.idx ?? (by > 0 ? first - 1 : last + 1);
+      const index = Math.min(Math.max(now + by, first), last);
+      const value = this.valueAt(1, index);
       this.plot.setCursor({
         left: this.plot.valToPos(t[index], "x"),
         top: value == null ? 0 : this.plot.valToPos(value, "y"),
