@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.http import Http404, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +24,7 @@ from portal.templatetags.portal import quality_words
 from portal.views.base import PortalRequest, for_members
 from sites.domain import Period
 from telemetry import queries
+from telemetry.archive import ArchiveUnreadable
 from telemetry.domain.units import REGISTER_BASE
 
 # Beside a channel at most so many others are drawn: more colours are not told apart.
@@ -312,7 +313,11 @@ def export(request: PortalRequest, pk: int) -> HttpResponseBase:
     grain = request.GET.get("grain", "readings")
     if period is None or grain not in _GRAINS:
         raise Http404
-    columns, lots = queries.export_rows(channel=shown, grain=grain, period=period)
+    try:
+        columns, lots = queries.export_rows(channel=shown, grain=grain, period=period)
+    except ArchiveUnreadable:
+        words = gettext("These readings lie in an archive file that cannot be read at the moment.")
+        return HttpResponse(words, status=503, content_type="text/plain; charset=utf-8")
     zone = shown.point.site.timezone
     stem = f"{shown.key}-{grain}-{period.start.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
     if request.GET.get("format") == "parquet":

@@ -44,6 +44,14 @@ from telemetry.queries.carbon import (
     site_footprints,
     tenant_footprint,
 )
+from telemetry.queries.charting import (
+    Line,
+    Totals,
+    channel_totals,
+    chart_factor,
+    chart_line,
+    chart_unit,
+)
 from telemetry.queries.delivered import (
     LossesNotAgreed,
     NoRegister,
@@ -60,15 +68,6 @@ from telemetry.queries.emissions import (
     reported_years,
     site_emissions,
 )
-from telemetry.queries.charting import (
-    Line,
-    Totals,
-    channel_totals,
-    chart_factor,
-    chart_line,
-    chart_unit,
-)
-from telemetry.queries.delivered import LossesNotAgreed, delivered_energy
 from telemetry.queries.evidence import (
     MeteredEnergy,
     canonical_readings,
@@ -350,10 +349,10 @@ __all__ = [
     "channels_to_roll_up",
     "channels_waiting",
     "channels_with_due_days",
-    "check_work",
     "chart_factor",
     "chart_line",
     "chart_unit",
+    "check_work",
     "claims",
     "counted_heat",
     "counterfactuals",

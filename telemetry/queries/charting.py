@@ -15,6 +15,7 @@ from django.db import connection
 
 from sites.access import Viewer
 from sites.domain import Period
+from telemetry.archive import ArchiveUnreadable, bring_back
 from telemetry.domain.units import REGISTER_BASE
 from telemetry.models import Channel, Rollup
 from telemetry.queries.dials import KW_PER_UNIT, dials
@@ -91,10 +92,12 @@ def chart_line(
     is_register = channel.kind == Channel.Kind.REGISTER
     if width >= 900 or (is_register and lasts > _MOST_STEPS):
         return _from_rollups(channel, period, max(width, least))
-    line = _steps(channel, period, width) if is_register else _values(channel, period, width)
-    # Where the readings themselves are not at hand, the quarters tell what there was.
-    if not any(value is not None for value in line.value):
+    try:
+        bring_back([channel.pk], period.start, period.end)
+    except ArchiveUnreadable:
+        # The rollups tell what there was; that a file is damaged is told elsewhere.
         return _from_rollups(channel, period, least)
+    line = _steps(channel, period, width) if is_register else _values(channel, period, width)
     _shade(line, _bucket_rows(channel, period, least))
     return line
 

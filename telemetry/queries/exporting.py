@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from sites.domain import Period
+from telemetry.archive import bring_back
 from telemetry.models import Channel
 
 _AT_ONCE = 20_000
@@ -53,7 +54,11 @@ def export_rows(
     Return the columns of a channel's export and its rows in lots, oldest first: the readings
     ("readings") with what counts in their place, or the buckets of a grain. The caller looked the
     channel up for its viewer. Rows that are missing stay away: a gap is no zero.
+
+    :raises ArchiveUnreadable: if readings lie in a file that cannot be had
     """
+    if grain == "readings":
+        bring_back([channel.pk], period.start, period.end)
     statement = {"readings": _READINGS, "quarter": _QUARTERS}.get(grain, _BUCKETS)
     parameters = {
         "channel": channel.pk, "grain": grain, "lower": period.start, "upper": period.end,
