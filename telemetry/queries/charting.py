@@ -213,8 +213,15 @@ FROM (
 def _shade(line: Line, rows: Iterable[Any]) -> None:
     """
     Join neighbouring buckets of one quality to stretches; what was simply measured needs none.
+    Between two buckets nothing was measured.
     """
-    for start, end, *_, quality in rows:
+    told = [(row[0], row[1], row[-1]) for row in rows]
+    between = [
+        (one[1], two[0], Rollup.Quality.MISSING.value)
+        for one, two in pairwise(told)
+        if one[1] < two[0]
+    ]
+    for start, end, quality in sorted(told + between):
         if quality == Rollup.Quality.ACTUAL.value:
             continue
         last = line.stretches[-1] if line.stretches else None

@@ -104,6 +104,12 @@ def test_a_gap_breaks_the_line_at_every_zoom(lasts):
         if away[0] + step < dt.datetime.fromtimestamp(at, dt.UTC) < away[1] - step
     ]  # fmt: skip
     assert all(value is None for value in inside)
+    missing = [stretch for stretch in line.stretches if stretch[2] == "missing"]
+    assert any(
+        abs(start - away[0].timestamp()) <= step.total_seconds()
+        and abs(end - away[1].timestamp()) <= step.total_seconds()
+        for start, end, _ in missing
+    )
     assert {value for value in line.value if value is not None} == {7.0}
 
 

@@ -163,7 +163,7 @@
         legend: { show: false },
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), series.zone),
-        scales: { x: { range: () => this.range } },
+        scales: { x: { range: () => this.range }, ...(series.unit === "%" ? { y: { range: [0, 105] } } : {}) },
         axes: [
           axis((plot, splits, index, space, step) => splits.map((at) => this.tick(at, step)), { space: 76 }),
           axis((plot, splits) => splits.map((value) => this.number.format(value)), { size: 64 }),
@@ -186,6 +186,8 @@
       const there = new Set((this.lines[0].stretches ?? []).map(([, , quality]) => (quality === "edited" ? "estimated" : quality)));
       const legend = this.element.parentElement.querySelector("[data-legend]");
       for (const entry of legend?.querySelectorAll("[data-quality]") ?? []) entry.hidden = !there.has(entry.dataset.quality);
+      const band = this.element.parentElement.querySelector("[data-band]");
+      if (band) band.hidden = !this.lines.some((line) => line.low);
     }
 
     // Behind the first line: what was not measured, estimated or is to be checked.
