@@ -48,7 +48,7 @@ def main() -> None:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import archive, ingest, invoices, pages
+        from tests.bench import archive, charts, ingest, invoices, pages
 
         call_command("migrate", verbosity=0)
         found = {
@@ -61,6 +61,7 @@ def main() -> None:
                 meters=2 if quick else 200,
                 pdfs=20 if quick else 400,
             ),
+            **charts.measure(minutes=50_000 if quick else 525_600),
             **pages.measure(sites=20 if quick else 1000, months=2 if quick else 10),
         }
         connection.close()
