@@ -263,6 +263,15 @@ HOURS = _HOURS.replace("{calm}", "bool_and(calm)")
 # The same rows from every reading, for tests to compare with.
 HOURS_UNTHINNED = _HOURS.replace("{calm}", "false")
 
+# Whether the first and last reading of a range count, where nothing was set aside.
+ENDS_COUNT = """
+SELECT
+  (SELECT value FROM telemetry_reading WHERE channel_id = %(channel)s AND at >= %(lower)s
+    ORDER BY at LIMIT 1) <> 0
+  AND (SELECT value FROM telemetry_reading WHERE channel_id = %(channel)s AND at <= %(upper)s
+    ORDER BY at DESC LIMIT 1) <> 0
+"""
+
 # A changed reading of a register has to do with its neighbours that count: neither set aside nor
 # zero after lost communication. Where a range begins or ends with others it reaches further.
 WIDEN = """

@@ -81,10 +81,10 @@ def _roll_up_span(
         parameters["kw"] = KW_PER_UNIT[channel.unit]
     with connection.cursor() as cursor:
         cursor.execute(sql.CORRECTED, [channel.pk])
-        read = sql.effective if cursor.fetchone()[0] else str
+        corrected = cursor.fetchone()[0]
+        read = sql.effective if corrected else str
         if channel.kind == Channel.Kind.REGISTER:
-            cursor.execute(registers.WIDEN, parameters)
-            parameters["lower"], parameters["upper"] = cursor.fetchone()
+            _widen(parameters, corrected=corrected)
             sizes = BASE_UNITS[REGISTER_BASE[channel.quantity]]
             parameters["quantity"] = channel.quantity
             parameters["units"] = list(sizes)
@@ -105,3 +105,17 @@ def _roll_up_span(
     heat.mark_heat(
         channel=channel, lower=parameters["lower"], upper=parameters["upper"], at=at
     )  # fmt: skip
+
+
+def _widen(parameters: dict[str, Any], *, corrected: bool) -> None:
+    """
+    Let the range of a register reach to neighbours that count. Planning that costs more than a
+    short look at whether there is anything to reach over.
+    """
+    with connection.cursor() as cursor:
+        if not corrected:
+            cursor.execute(registers.ENDS_COUNT, parameters)
+            if cursor.fetchone()[0]:
+                return
+        cursor.execute(registers.WIDEN, parameters)
+        parameters["lower"], parameters["upper"] = cursor.fetchone()
