@@ -15,7 +15,7 @@ from typing import IO, cast
 
 from django.db import IntegrityError, connection, transaction
 
-from sites.models import Site
+from sites.models import Site, Stakeholder
 from sites.operations import record
 from telemetry import archive as files
 from telemetry import queries
@@ -230,6 +230,8 @@ def _total(archive: ArchivedMonth, start: dt.datetime, end: dt.datetime) -> int:
 
 def _sign(archive: ArchivedMonth, parts: list[ArchivedChannel], at: dt.datetime) -> None:
     operator_id = archive.site.operator_id
+    # Manifests of one operator are signed one after the other, each naming the one before.
+    Stakeholder.objects.select_for_update(of=("self",)).get(pk=operator_id)
     key = current_key(operator_id=operator_id, at=at)
     signed = ArchivedMonth.objects.filter(site__operator_id=operator_id).exclude(manifest="")
     before = signed.order_by("verified_at", "pk").values_list("manifest", flat=True).last()
