@@ -18,7 +18,14 @@ from sites.domain import Period
 from telemetry import queries as metering
 
 # The price arithmetic: needs nothing but Python, so it can go along.
-_ARITHMETIC = ("billing/domain", "telemetry/domain/shares.py")
+_ARITHMETIC = (
+    "billing/domain",
+    "telemetry/domain/availability.py",
+    "telemetry/domain/kpi.py",
+    "telemetry/domain/service_levels.py",
+    "telemetry/domain/shares.py",
+    "telemetry/domain/spans.py",
+)
 _PACKAGES = ("billing", "telemetry", "telemetry/domain")
 
 _READ_ME = """\
