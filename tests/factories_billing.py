@@ -3,6 +3,7 @@ Contracts with a metered month for tests.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 
 from billing.models import Contract, Terms
@@ -66,3 +67,24 @@ def make_contract(channel: Channel, *, reference: str = "C-1", usage: bool = Tru
         vat_rate=19,
     )  # fmt: skip
     return contract
+
+
+def make_contracts(channels: Sequence[Channel], name: str, count: int) -> None:
+    """
+    Make contracts as `make_contract` does, many at once, in turn on the channels.
+    """
+    like = make_contract(channels[0], reference=f"{name}-0")
+    terms = Terms.objects.get(contract=like)
+    made = []
+    for n in range(1, count):
+        like.pk, like.reference = None, f"{name}-{n}"
+        point = channels[n % len(channels)].point.delivery_point
+        like.delivery_point = point
+        made.append(Contract(**{f.attname: getattr(like, f.attname) for f in like._meta.fields}))
+    Contract.objects.bulk_create(made, batch_size=1000)
+    agreed = []
+    for n, contract in enumerate(made, start=1):
+        terms.pk, terms.contract_id = None, contract.pk
+        terms.metering_point_id = channels[n % len(channels)].point_id
+        agreed.append(Terms(**{f.attname: getattr(terms, f.attname) for f in terms._meta.fields}))
+    Terms.objects.bulk_create(agreed, batch_size=1000)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from billing import operations, tasks
-from billing.models import BillingRun, Contract, Invoice, Terms
+from billing.models import BillingRun, Invoice
 from telemetry.models import Channel
-from tests.factories_billing import JANUARY, make_contract, meter_january
+from tests.factories_billing import JANUARY, make_contracts, meter_january
 from tests.factories_telemetry import LATER, make_heat_channel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,9 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 _WORK = """
 import resource, sys, time, django
 django.setup()
-from billing import tasks
+from django.utils import timezone
+from billing import operations
 begins = time.time()
-tasks.bill_run(run_id=int(sys.argv[1]))
+while operations.bill_next(run_id=int(sys.argv[1]), at=timezone.now()):
+    pass
 print(begins, time.time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 # Draws the documents of every other invoice.
@@ -70,7 +72,7 @@ def _run(channels: list[Channel], name: str, count: int) -> tuple[float, int]:
     """
     Return the memory of the larger worker in MiB and the invoices per second.
     """
-    _make_contracts(channels, name, count)
+    make_contracts(channels, name, count)
     run = operations.start_run(
         operator_id=channels[0].site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )
@@ -81,27 +83,6 @@ def _run(channels: list[Channel], name: str, count: int) -> tuple[float, int]:
     if issued != count or BillingRun.objects.get(pk=run.pk).status != "finished":
         raise RuntimeError(f"{issued} of {count} invoices were issued")
     return max(memory), round(count / (max(ends) - min(begins)))
-
-
-def _make_contracts(channels: list[Channel], name: str, count: int) -> None:
-    """
-    Make contracts as `make_contract` does, many at once.
-    """
-    like = make_contract(channels[0], reference=f"{name}-0")
-    terms = Terms.objects.get(contract=like)
-    made = []
-    for n in range(1, count):
-        like.pk, like.reference = None, f"{name}-{n}"
-        point = channels[n % len(channels)].point.delivery_point
-        like.delivery_point = point
-        made.append(Contract(**{f.attname: getattr(like, f.attname) for f in like._meta.fields}))
-    Contract.objects.bulk_create(made, batch_size=1000)
-    agreed = []
-    for n, contract in enumerate(made, start=1):
-        terms.pk, terms.contract_id = None, contract.pk
-        terms.metering_point_id = channels[n % len(channels)].point_id
-        agreed.append(Terms(**{f.attname: getattr(terms, f.attname) for f in terms._meta.fields}))
-    Terms.objects.bulk_create(agreed, batch_size=1000)
 
 
 def _in_parallel(code: str, given: list[list[str]]) -> list[list[float]]:
