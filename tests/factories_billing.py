@@ -8,9 +8,16 @@ from decimal import Decimal
 
 from billing.models import Contract, Terms
 from sites.domain import local_month
+from sites.models import HostingService
 from telemetry import operations as metering
-from telemetry.models import Channel
-from tests.factories_telemetry import LATER, csv_of, ingest_csv
+from telemetry.models import Channel, MeteringPoint
+from tests.factories_telemetry import (
+    LATER,
+    csv_of,
+    ingest_csv,
+    make_channel,
+    make_heat_channel,
+)
 
 JANUARY = dt.date(2026, 1, 1)
 
@@ -88,3 +95,48 @@ def make_contracts(channels: Sequence[Channel], name: str, count: int) -> None:
         terms.metering_point_id = channels[n % len(channels)].point_id
         agreed.append(Terms(**{f.attname: getattr(terms, f.attname) for f in terms._meta.fields}))
     Terms.objects.bulk_create(agreed, batch_size=1000)
+
+
+def make_feed(service: HostingService, kwh_an_hour: str) -> Channel:
+    """
+    Give a hosting service a meter with an even January.
+    """
+    power = make_channel(
+        site=service.site, boundary=MeteringPoint.Boundary.TENANT_FEED, service=service
+    )
+    channel = Channel.objects.create(
+        site=service.site, point=power.point, quantity="energy", kind="register",
+        key=f"{power.point.code}.energy",
+    )  # fmt: skip
+    heat = make_heat_channel(site=service.site, code=f"m{service.pk}")
+    installed = heat.point.installations.get()
+    installed.point = power.point
+    installed.save()
+    meter_month(channel, JANUARY, per_hour=kwh_an_hour)
+    return channel
+
+
+def meter_half_past(channel: Channel) -> None:
+    """
+    Readings at half past each hour, so that a month's edges are interpolated.
+    """
+    period = local_month(2026, 1, channel.site.timezone)
+    rows = [
+        (
+            channel.key,
+            (period.start + (2 * n - 1) * dt.timedelta(minutes=30)).isoformat(),
+            str(n * 2),
+        )
+        for n in range(round(period.hours) + 2)
+    ]
+    ingest_csv(site=channel.site, body=csv_of(rows))
+    metering.roll_up_channel(channel_id=channel.pk, at=LATER)
+
+
+def send_late(channel: Channel, value: str) -> None:
+    """
+    Send the register at the very end of January after it was billed.
+    """
+    end = local_month(2026, 1, channel.site.timezone).end
+    ingest_csv(site=channel.site, body=csv_of([(channel.key, end.isoformat(), value)]))
+    metering.roll_up_channel(channel_id=channel.pk, at=LATER + dt.timedelta(days=1))

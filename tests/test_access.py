@@ -177,6 +177,12 @@ ACCESS = {
     # These only take POST; the rows show who gets past the guard.
     "ops/invoices/<int:pk>/issue/": (405, 405, 404, 404, 404, 302),
     "ops/billing/": (200, 200, 404, 404, 404, 302),
+    "ops/billing/checks/": (200, 200, 404, 404, 404, 302),
+    "ops/billing/preview/": (200, 200, 404, 404, 404, 302),
+    "ops/billing/drafts/": (200, 200, 404, 404, 404, 302),
+    "ops/billing/drafts/issue/": (405, 405, 404, 404, 404, 302),
+    "ops/billing/missing/": (200, 200, 404, 404, 404, 302),
+    "ops/money/corrections/issue/": (405, 405, 404, 404, 404, 302),
     "ops/billing/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/billing/<int:pk>/cancel/": (405, 405, 404, 404, 404, 302),
     "ops/billing/<int:pk>/resume/": (405, 405, 404, 404, 404, 302),

@@ -44,6 +44,7 @@ from billing.operations.invoicing import (
     issue_draft,
 )
 from billing.operations.papers import make_document, only_one
+from billing.operations.previewing import Preview, preview
 from billing.operations.prices import (
     IndexRow,
     add_index,
@@ -52,7 +53,15 @@ from billing.operations.prices import (
     import_index_values,
     rebase_index,
 )
-from billing.operations.runs import RunInProgress, bill_next, cancel_run, show_life, start_run
+from billing.operations.runs import (
+    RunInProgress,
+    bill_next,
+    cancel_run,
+    show_life,
+    start_corrections,
+    start_issuing,
+    start_run,
+)
 from billing.operations.settlement import (
     NotPossible,
     StatementResult,
@@ -74,6 +83,7 @@ __all__ = [
     "NotReady",
     "NothingToBill",
     "NothingToCorrect",
+    "Preview",
     "RunInProgress",
     "StatementNotReadable",
     "StatementResult",
@@ -112,11 +122,14 @@ __all__ = [
     "make_reminders",
     "only_one",
     "open_dispute",
+    "preview",
     "rebase_index",
     "reminder_to_send",
     "set_dunning",
     "show_life",
     "start_contract",
+    "start_corrections",
+    "start_issuing",
     "start_run",
     "state_baseline",
     "state_heat_cost",

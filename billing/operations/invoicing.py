@@ -29,7 +29,7 @@ from billing.models import (
     Terms,
 )
 from billing.operations.attributes import name_lots
-from billing.operations.issuing import Document, issue, issue_all
+from billing.operations.issuing import Document, issue_all
 from billing.operations.lines import copied, evidence_of, line_of
 from billing.operations.stretches import Due, Rated, rate_all
 from sites.domain import Period, local_days
@@ -52,6 +52,18 @@ class MeterExpired(Exception):
     """
     A meter was past its verification, and the country lets nobody bill from it. Says which.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What became of a contract: an invoice, the reason why its period is held, or why there was
+    nothing to do.
+    """
+
+    invoice: Invoice | None = None
+    held: str = ""
+    refused: AlreadyInvoiced | NothingToBill | None = None
 
 
 @transaction.atomic(durable=True)
@@ -81,46 +93,51 @@ def issue_draft(*, invoice_id: int, at: dt.datetime, by_id: int | None) -> Invoi
     :raises Invoice.DoesNotExist: if there is none or it was discarded
     :raises MeterExpired: if a meter behind it may not be billed from any more
     """
-    contract_id = Invoice.objects.values_list("contract_id", flat=True).get(pk=invoice_id)
-    contract = (
-        Contract.objects.select_related("operator")
+    (outcome,) = issue_drafts(invoice_ids=[invoice_id], at=at, by_id=by_id)
+    if outcome.held:
+        raise MeterExpired(outcome.held)
+    if outcome.invoice is None:
+        return Invoice.objects.get(pk=invoice_id, status=Invoice.Status.ISSUED)
+    return outcome.invoice
+
+
+def issue_drafts(
+    *, invoice_ids: Sequence[int], at: dt.datetime, by_id: int | None
+) -> list[Outcome]:
+    """
+    Issue drafts within the caller's transaction and say what became of each: the invoice, why it
+    is held, or nothing where it is no draft any more.
+    """
+    contracts = {
+        contract.pk: contract
+        for contract in Contract.objects.select_related("operator")
         .select_for_update(of=("self",))
-        .get(pk=contract_id)
-    )
-    invoice = Invoice.objects.exclude(status=Invoice.Status.VOID).get(pk=invoice_id)
-    if invoice.status == Invoice.Status.DRAFT:
-        _refuse_expired(invoice)
-        issue(invoice, contract, at, by_id)
-        BillingPeriod.objects.filter(pk=invoice.period_id).update(
-            status=BillingPeriod.Status.INVOICED
-        )
-        RunItem.objects.filter(invoice=invoice).update(state=RunItem.State.ISSUED)
-    return invoice
+        .filter(invoices__in=list(invoice_ids))
+        .order_by("pk")
+    }
+    drafts = Invoice.objects.filter(status=Invoice.Status.DRAFT).in_bulk(list(invoice_ids))
+    held = {pk: reason for pk in drafts if (reason := _expired(pk))}
+    ready = [drafts[pk] for pk in invoice_ids if pk in drafts and pk not in held]
+    issue_all([Document(contracts[d.contract_id], d) for d in ready], at=at, by_id=by_id)
+    BillingPeriod.objects.filter(invoices__in=ready).update(status=BillingPeriod.Status.INVOICED)
+    RunItem.objects.filter(invoice__in=ready).update(state=RunItem.State.ISSUED)
+    issued = {draft.pk for draft in ready}
+    return [Outcome(drafts[pk] if pk in issued else None, held.get(pk, "")) for pk in invoice_ids]
 
 
-def _refuse_expired(invoice: Invoice) -> None:
-    # A verification may have been corrected since the draft was made.
-    for kept in LineEvidence.objects.filter(line__invoice=invoice):
+def _expired(invoice_id: int) -> str:
+    """
+    Return which meters behind a draft may not be billed from any more: a verification may have
+    been corrected since it was made.
+    """
+    told = []
+    for kept in LineEvidence.objects.filter(line__invoice=invoice_id).select_related("line__terms"):
         past = metering.expired_meters(
             point_id=metering.point_of_channel(channel_id=kept.channel_id),
             period=Period(kept.instants.lower, kept.instants.upper),
         )
-        if any(meter.blocks for meter in past):
-            raise MeterExpired(
-                " ".join(queries.told_expiry(meter) for meter in past if meter.blocks)
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """
-    What became of a contract: an invoice, the reason why its period is held, or why there was
-    nothing to do.
-    """
-
-    invoice: Invoice | None = None
-    held: str = ""
-    refused: AlreadyInvoiced | NothingToBill | None = None
+        told += [queries.told_expiry(meter) for meter in past if meter.blocks]
+    return " ".join(told)
 
 
 def bill(

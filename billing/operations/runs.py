@@ -5,14 +5,15 @@ Billing runs: the items are the queue, so a killed run goes on where it stopped.
 import datetime as dt
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Min
 
 from billing import queries
-from billing.models import BillingRun, RunItem
+from billing.models import BillingRun, Invoice, RunItem
 from billing.operations import invoicing
+from billing.operations.corrections import NothingToCorrect, TooFarBack, correct_within
 from sites.operations import record
 
 logger = logging.getLogger(__name__)
@@ -37,28 +38,93 @@ def start_run(
 
     :raises RunInProgress: if one is running; the constraint also stops a twin
     """
-    try:
-        with transaction.atomic():
-            run = BillingRun.objects.create(
-                operator_id=operator_id, month=month, issue=issue, started_by_id=by_id,
-                started_at=at, heartbeat_at=at,
-            )  # fmt: skip
-    except IntegrityError:
-        raise RunInProgress(month) from None
-    due = queries.contracts_to_bill(operator_id=operator_id, month=month)
-    count = 0
-    # In pieces, so that memory does not grow with the number of contracts.
-    rows = due.iterator(chunk_size=_IN_PIECES)
-    while some := list(itertools.islice(rows, _IN_PIECES)):
-        RunItem.objects.bulk_create(
-            RunItem(run=run, contract_id=pk, turn=int(shares)) for pk, shares in some
+    run = _start(
+        BillingRun(
+            operator_id=operator_id, month=month, issue=issue, started_by_id=by_id,
+            started_at=at, heartbeat_at=at,
         )
-        count += len(some)
-    record(
-        at=at, by_id=by_id, operator_id=operator_id, action="billing run started",
-        subject=f"{month:%Y-%m}", after={"run": run.pk, "contracts": count, "issue": issue},
+    )  # fmt: skip
+    due = queries.contracts_to_bill(operator_id=operator_id, month=month)
+    _fill(
+        run, (RunItem(run=run, contract_id=pk, turn=int(shares)) for pk, shares in
+              due.iterator(chunk_size=_IN_PIECES)),
     )  # fmt: skip
     return run
+
+
+@transaction.atomic(durable=True)
+def start_issuing(
+    *, operator_id: int, month: dt.date, invoice_ids: Iterable[int], at: dt.datetime,
+    by_id: int | None,
+) -> BillingRun:  # fmt: skip
+    """
+    Make a run that issues the given drafts of a month; what is no draft of it is left out.
+
+    :raises RunInProgress: if drafts of the month are being issued
+    """
+    run = _start(
+        BillingRun(
+            kind=BillingRun.Kind.ISSUE, operator_id=operator_id, month=month, issue=True,
+            started_by_id=by_id, started_at=at, heartbeat_at=at,
+        )
+    )  # fmt: skip
+    drafts = queries.drafts_of(operator_id=operator_id, month=month).filter(
+        pk__in=list(invoice_ids)
+    )
+    _fill(
+        run,
+        (RunItem(run=run, contract_id=d.contract_id, document=d) for d in drafts.order_by("pk")),
+    )
+    return run
+
+
+@transaction.atomic(durable=True)
+def start_corrections(
+    *, operator_id: int, invoice_ids: Iterable[int], reason: str, at: dt.datetime,
+    by_id: int | None,
+) -> BillingRun:  # fmt: skip
+    """
+    Make a run that corrects the given issued documents of an operator from today's readings.
+
+    :raises RunInProgress: if corrections are being made
+    """
+    run = _start(
+        BillingRun(
+            kind=BillingRun.Kind.CORRECT, operator_id=operator_id, reason=reason,
+            month=at.date().replace(day=1), issue=True, started_by_id=by_id, started_at=at,
+            heartbeat_at=at,
+        )
+    )  # fmt: skip
+    documents = Invoice.objects.filter(
+        operator_id=operator_id, status=Invoice.Status.ISSUED, pk__in=list(invoice_ids)
+    )
+    _fill(
+        run,
+        (RunItem(run=run, contract_id=d.contract_id, document=d) for d in documents.order_by("pk")),
+    )
+    return run
+
+
+def _start(run: BillingRun) -> BillingRun:
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError:
+        raise RunInProgress(run.month) from None
+    return run
+
+
+def _fill(run: BillingRun, items: Iterator[RunItem]) -> None:
+    count = 0
+    # In pieces, so that memory does not grow with the number of contracts.
+    while some := list(itertools.islice(items, _IN_PIECES)):
+        RunItem.objects.bulk_create(some)
+        count += len(some)
+    record(
+        at=run.started_at, by_id=run.started_by_id, operator_id=run.operator_id,
+        action=f"{run.get_kind_display()} started".lower(), subject=f"{run.month:%Y-%m}",
+        after={"run": run.pk, "contracts": count, "issue": run.issue},
+    )  # fmt: skip
 
 
 def bill_next(*, run_id: int, at: dt.datetime) -> int:
@@ -128,18 +194,42 @@ def _hold(item_id: int, at: dt.datetime, reason: str) -> None:
 
 
 def _bill_items(run: BillingRun, items: Sequence[RunItem], at: dt.datetime) -> None:
-    outcomes = invoicing.bill(
-        contract_ids=[item.contract_id for item in items], month=run.month, at=at,
-        issued=run.issue, by_id=run.started_by_id,
-    )  # fmt: skip
-    for item in items:
-        outcome = outcomes[item.contract_id]
+    for item, outcome in zip(items, _outcomes(run, items, at), strict=True):
         item.invoice, item.reason, item.done_at = outcome.invoice, outcome.held, at
         if outcome.invoice is not None:
             item.state = RunItem.State.ISSUED if run.issue else RunItem.State.DRAFTED
         else:
             item.state = RunItem.State.HELD if outcome.held else RunItem.State.SKIPPED
     _save(items)
+
+
+def _outcomes(
+    run: BillingRun, items: Sequence[RunItem], at: dt.datetime
+) -> list[invoicing.Outcome]:
+    by_id = run.started_by_id
+    if run.kind == BillingRun.Kind.ISSUE:
+        return invoicing.issue_drafts(
+            invoice_ids=[item.document_id or 0 for item in items], at=at, by_id=by_id
+        )
+    if run.kind == BillingRun.Kind.CORRECT:
+        return [_corrected(item.document_id or 0, run, at) for item in items]
+    done = invoicing.bill(
+        contract_ids=[item.contract_id for item in items], month=run.month, at=at,
+        issued=run.issue, by_id=by_id,
+    )  # fmt: skip
+    return [done[item.contract_id] for item in items]
+
+
+def _corrected(invoice_id: int, run: BillingRun, at: dt.datetime) -> invoicing.Outcome:
+    try:
+        made = correct_within(
+            invoice_id=invoice_id, reason=run.reason, at=at, by_id=run.started_by_id
+        )
+    except NothingToCorrect:
+        return invoicing.Outcome()
+    except (TooFarBack, queries.Incomplete) as problem:
+        return invoicing.Outcome(held=str(problem))
+    return invoicing.Outcome(made)
 
 
 def _save(items: Sequence[RunItem]) -> None:

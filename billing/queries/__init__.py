@@ -24,6 +24,7 @@ from billing.queries.collection import (
     reminders_to_send,
     to_collect,
 )
+from billing.queries.comparison import compared_with_past, drafted
 from billing.queries.contracts import (
     Draft,
     TermsInWords,
@@ -62,6 +63,8 @@ from billing.queries.invoices import (
     invoices_without_document,
     issued_invoice,
 )
+from billing.queries.preflight import KINDS as HINDRANCES
+from billing.queries.preflight import Hindrance, preflight
 from billing.queries.prices import (
     baselines,
     figure_kinds,
@@ -82,13 +85,19 @@ from billing.queries.revenue import (
     revenue,
 )
 from billing.queries.runs import (
+    MissingBill,
     contracts_to_bill,
+    drafts,
+    drafts_of,
+    missing_bills,
     months_due,
+    months_with_drafts,
     parked_reason,
     run_items,
     run_totals,
     runs,
     stalled_runs,
+    to_preview,
 )
 from billing.queries.settlement import (
     AccountRow,
@@ -109,13 +118,16 @@ from billing.queries.settlement import (
 )
 
 __all__ = [
+    "HINDRANCES",
     "IS_ENERGY",
     "AccountRow",
     "Ageing",
     "Balanced",
     "Draft",
     "DueWeek",
+    "Hindrance",
     "Incomplete",
+    "MissingBill",
     "Revenue",
     "SiteMargin",
     "TermsInWords",
@@ -137,6 +149,7 @@ __all__ = [
     "canonical_document",
     "cash_due",
     "collectable",
+    "compared_with_past",
     "contracts",
     "contracts_to_bill",
     "currencies_of",
@@ -150,6 +163,9 @@ __all__ = [
     "documents",
     "draft_in_words",
     "draft_terms",
+    "drafted",
+    "drafts",
+    "drafts_of",
     "dunning_levels",
     "figure_kinds",
     "figures",
@@ -173,15 +189,18 @@ __all__ = [
     "metered",
     "metered_all",
     "metering_points",
+    "missing_bills",
     "month_of",
     "monthly_figures",
     "months_due",
+    "months_with_drafts",
     "newest_index_values",
     "next_month",
     "open_documents",
     "operators_that_remind",
     "owed_to",
     "parked_reason",
+    "preflight",
     "price_models",
     "priced",
     "reminders",
@@ -199,6 +218,7 @@ __all__ = [
     "terms_of",
     "to_collect",
     "to_correct",
+    "to_preview",
     "told_expiry",
     "unbilled_attributes",
     "unpaid_before",

@@ -5,6 +5,7 @@ Reads of billing runs and of what is due.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import connection
@@ -54,7 +55,7 @@ def run_items(*, run: BillingRun, limit: int) -> list[RunItem]:
     """
     done = run.items.exclude(state=RunItem.State.WAITING)
     return list(
-        done.select_related("contract__customer", "contract__site", "invoice").order_by(
+        done.select_related("contract__customer", "contract__site", "invoice", "document").order_by(
             "-done_at", "-pk"
         )[:limit]
     )
@@ -75,15 +76,11 @@ def months_due(*, viewer: Viewer, before: dt.date, back: int = 12) -> list[tuple
     """
     if viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
         return []
-    months = []
-    month = before.replace(day=1)
-    for _ in range(back):
-        month = (month - dt.timedelta(days=1)).replace(day=1)
-        months.append(month)
+    months = _closed_months(before, back)
     with connection.cursor() as cursor:
         cursor.execute(
             _MONTHS_DUE,
-            {"operator": viewer.stakeholder_id, "months": months, "oldest": month,
+            {"operator": viewer.stakeholder_id, "months": months, "oldest": months[-1],
              "before": before.replace(day=1)},
         )  # fmt: skip
         return [(month, count) for month, count in cursor.fetchall()]
@@ -126,6 +123,122 @@ def contracts_to_bill(*, operator_id: int, month: dt.date) -> QuerySet[Contract,
         .order_by("pk")
         .values_list("pk", "shares")
     )
+
+
+def drafts_of(*, operator_id: int, month: dt.date) -> QuerySet[Invoice]:
+    """
+    Return the drafts of an operator for a month, for the operation that issues them.
+    """
+    return Invoice.objects.filter(
+        operator_id=operator_id, status=Invoice.Status.DRAFT,
+        period__local_days__overlap=DateRange(month, next_month(month)),
+    )  # fmt: skip
+
+
+def drafts(*, viewer: Viewer, month: dt.date) -> QuerySet[Invoice]:
+    """
+    Return the drafts of a month the viewer may see.
+    """
+    return (
+        Invoice.objects.visible_to(viewer)
+        .filter(status=Invoice.Status.DRAFT)
+        .filter(period__local_days__overlap=DateRange(month, next_month(month)))
+        .select_related("customer", "contract__site", "period")
+        .order_by("contract__reference", "pk")
+    )
+
+
+def months_with_drafts(*, viewer: Viewer) -> list[dt.date]:
+    """
+    Return the months that have drafts, newest first.
+    """
+    found = Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.DRAFT)
+    days = found.values_list("period__local_days", flat=True).distinct()
+    return sorted({span.lower.replace(day=1) for span in days}, reverse=True)
+
+
+def to_preview(*, viewer: Viewer, month: dt.date) -> QuerySet[Contract]:
+    """
+    Return the viewer's contracts that run in a month and have no invoice for it, with what a
+    preview of their bills needs.
+    """
+    if viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
+        return Contract.objects.none()
+    due = contracts_to_bill(operator_id=viewer.stakeholder_id, month=month)
+    return (
+        Contract.objects.visible_to(viewer)
+        .filter(pk__in=due.values("pk"))
+        .select_related("site", "operator", "customer")
+        .order_by("reference", "pk")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MissingBill:
+    """
+    A contract without an issued invoice for a month that is over. `state`: "draft" waits for
+    somebody, "held" for `reason`, "none" was never tried.
+    """
+
+    contract_id: int
+    reference: str
+    customer: str
+    site: str
+    month: dt.date
+    state: str
+    reason: str
+    draft_id: int | None
+    billed_before: bool
+
+
+def missing_bills(
+    *, viewer: Viewer, before: dt.date, month: dt.date | None = None, back: int = 12
+) -> list[MissingBill]:
+    """
+    Return the bills of the viewer's that are missing of the closed months, the newest first and
+    oldest contracts first, looking so many months back.
+    """
+    if viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
+        return []
+    months = [month] if month else _closed_months(before, back)
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, {"operator": viewer.stakeholder_id, "months": months})
+        return [MissingBill(*row) for row in cursor.fetchall()]
+
+
+def _closed_months(before: dt.date, back: int) -> list[dt.date]:
+    months = []
+    month = before.replace(day=1)
+    for _ in range(back):
+        month = (month - dt.timedelta(days=1)).replace(day=1)
+        months.append(month)
+    return months
+
+
+_MISSING = """
+WITH billed AS (
+  -- A period lies within one month.
+  SELECT i.contract_id, date_trunc('month', lower(p.local_days))::date AS month, i.status, i.id
+  FROM billing_invoice i JOIN billing_billingperiod p ON p.id = i.period_id
+  WHERE i.operator_id = %(operator)s AND i.status <> 'void' AND i.corrects_id IS NULL
+)
+SELECT c.id, c.reference, s.name, t.name, m.month,
+  CASE WHEN d.id IS NOT NULL THEN 'draft' WHEN p.status = 'parked' THEN 'held' ELSE 'none' END,
+  coalesce(p.parked_reason, ''), d.id,
+  EXISTS (SELECT FROM billed l WHERE l.contract_id = c.id AND l.status = 'issued'
+    AND l.month = (m.month - interval '1 month')::date)
+FROM unnest(%(months)s::date[]) AS m(month)
+JOIN billing_contract c ON c.operator_id = %(operator)s AND c.status <> 'draft'
+  AND c.valid && daterange(m.month, (m.month + interval '1 month')::date)
+JOIN sites_stakeholder s ON s.id = c.customer_id
+JOIN sites_site t ON t.id = c.site_id
+LEFT JOIN billed i ON i.contract_id = c.id AND i.month = m.month AND i.status = 'issued'
+LEFT JOIN billed d ON d.contract_id = c.id AND d.month = m.month AND d.status = 'draft'
+LEFT JOIN billing_billingperiod p ON p.contract_id = c.id AND p.status = 'parked'
+  AND p.local_days && daterange(m.month, (m.month + interval '1 month')::date)
+WHERE i.id IS NULL
+ORDER BY m.month DESC, c.reference
+"""
 
 
 def parked_reason(*, contract_id: int, month: dt.date) -> str:

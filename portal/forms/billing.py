@@ -86,3 +86,144 @@ class StartRun(forms.Form):
             label=_("Month"), coerce=dt.date.fromisoformat,
             choices=[(m.isoformat(), date_format(m, "F Y")) for m in months],
         )  # fmt: skip
+
+
+class MonthChoice(forms.Form):
+    """
+    One of the months there are; the newest where none is chosen or understood.
+    """
+
+    def __init__(self, data: Any, *, months: list[dt.date]) -> None:
+        super().__init__(data)
+        self.months = months
+        self.fields["month"] = forms.TypedChoiceField(
+            label=_("Month"), required=False, coerce=dt.date.fromisoformat, empty_value=None,
+            choices=[(m.isoformat(), date_format(m, "F Y")) for m in months],
+        )  # fmt: skip
+        self.is_valid()
+
+    @property
+    def month(self) -> dt.date | None:
+        """
+        The month to show; None where there is none at all.
+        """
+        chosen: dt.date | None = self.cleaned_data.get("month")
+        return chosen or (self.months[0] if self.months else None)
+
+
+class HindranceFilter(MonthChoice):
+    """
+    Which of the things that stand against a month's bills to show.
+    """
+
+    search = forms.CharField(
+        label=_("Search"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Contract, customer")}),
+    )
+    effect = forms.ChoiceField(
+        label=_("Effect"),
+        required=False,
+        choices=[("", _("All")), ("blocks", _("Holds the bill")), ("warns", _("To look at"))],
+    )
+
+    def __init__(self, data: Any, *, months: list[dt.date], kinds: list[tuple[str, str]]) -> None:
+        self.base_fields["kind"] = forms.ChoiceField(
+            label=_("What"), required=False, choices=[("", _("All")), *kinds]
+        )
+        super().__init__(data, months=months)
+
+    def chosen(self) -> tuple[dt.date | None, dict[str, Any]]:
+        """
+        Return the month and the other filters that are set.
+        """
+        names = ("search", "effect", "kind")
+        return self.month, {n: v for n in names if (v := self.cleaned_data.get(n))}
+
+    def matches(self, found: queries.Hindrance) -> bool:
+        """
+        Say whether something is to be shown.
+        """
+        _month, wanted = self.chosen()
+        text = f"{found.reference} {found.customer} {found.site}".casefold()
+        return (
+            wanted.get("kind", found.kind) == found.kind
+            and ("effect" not in wanted or (wanted["effect"] == "blocks") == found.blocks)
+            and wanted.get("search", "").casefold() in text
+        )
+
+
+class DraftFilter(MonthChoice):
+    """
+    Which drafts of a month to show.
+    """
+
+    search = forms.CharField(
+        label=_("Search"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Contract, customer")}),
+    )
+    flag = forms.ChoiceField(
+        label=_("Look at"),
+        required=False,
+        choices=[
+            ("", _("All")), ("any", _("All to look at")), ("none", _("As expected")),
+            ("low", _("Low")), ("high", _("High")), ("above", _("Above contracted power")),
+            ("new", _("New")),
+        ],
+    )  # fmt: skip
+
+    def matches(self, draft: Any) -> bool:
+        """
+        Say whether a draft with its comparison is to be shown.
+        """
+        flag, flags = self.cleaned_data.get("flag"), draft.compared.flags
+        text = f"{draft.invoice.contract.reference} {draft.invoice.customer.name}".casefold()
+        fits = {"": True, "any": bool(flags), "none": not flags}.get(flag or "", flag in flags)
+        return fits and (self.cleaned_data.get("search") or "").casefold() in text
+
+
+class MissingFilter(MonthChoice):
+    """
+    Which missing bills to show.
+    """
+
+    search = forms.CharField(
+        label=_("Search"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Contract, customer")}),
+    )
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[
+            ("", _("All")), ("held", _("Held")), ("draft", _("Draft waits")),
+            ("none", _("Never tried")), ("stopped", _("Billed the month before")),
+        ],
+    )  # fmt: skip
+
+    def __init__(self, data: Any, *, months: list[dt.date]) -> None:
+        super().__init__(data, months=months)
+        month = self.fields["month"]
+        if isinstance(month, forms.ChoiceField):
+            month.choices = [("", _("All")), *list(month.choices)]  # type: ignore[arg-type]
+
+    @property
+    def month_if_chosen(self) -> dt.date | None:
+        """
+        The chosen month; None for all.
+        """
+        chosen: dt.date | None = self.cleaned_data.get("month")
+        return chosen
+
+    def matches(self, row: queries.MissingBill) -> bool:
+        """
+        Say whether a missing bill is to be shown.
+        """
+        state = self.cleaned_data.get("state")
+        text = f"{row.reference} {row.customer} {row.site}".casefold()
+        fits = row.billed_before if state == "stopped" else state in ("", None, row.state)
+        return fits and (self.cleaned_data.get("search") or "").casefold() in text

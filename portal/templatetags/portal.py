@@ -325,6 +325,21 @@ def query(context: template.Context, **changes: object) -> str:
 
 
 @register.simple_tag
+def billing_tabs() -> list[tuple[str, str]]:
+    """
+    Return the pages about billing a month with their names, in the order of the work.
+    """
+    return [
+        ("ops-checks-month", gettext("Before billing")),
+        ("ops-preview", gettext("Preview")),
+        ("ops-runs", gettext("Runs")),
+        ("ops-drafts", gettext("Drafts")),
+        ("ops-missing", gettext("Missing bills")),
+        ("ops-corrections", gettext("To correct")),
+    ]
+
+
+@register.simple_tag
 def money_tabs() -> list[tuple[str, str]]:
     """
     Return the pages about money with their names.

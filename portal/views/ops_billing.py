@@ -12,7 +12,6 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
@@ -136,7 +135,8 @@ def _start(request: PortalRequest, form: StartRun) -> HttpResponse | None:
             at=timezone.now(), by_id=viewer.user_id,
         )  # fmt: skip
     except operations.RunInProgress:
-        running = queries.runs(viewer=viewer).filter(month=month, status="running").first()
+        under_way = queries.runs(viewer=viewer).filter(kind="bill", status="running")
+        running = under_way.filter(month=month).first()
         if running is None:
             form.add_error("month", gettext("The run of this month has just ended. Try again."))
             return None
@@ -160,7 +160,6 @@ def run(request: PortalRequest, pk: int) -> HttpResponseBase:
         "totals": queries.run_totals(run=shown),
         "may_bill": request.viewer.can(Action.BILL),
         "minutes_left": _minutes_left(shown),
-        "month_name": date_format(shown.month, "F Y"),
     }
     template = "ops/_run_progress.html" if request.htmx else "ops/run.html"
     return render(request, template, context)

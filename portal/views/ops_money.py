@@ -204,7 +204,10 @@ def corrections(request: PortalRequest) -> HttpResponseBase:
     rows = queries.to_correct(viewer=request.viewer, since=since)
     if request.GET.get("format") == "csv":
         return csv_answer(rows, columns, filename="to-correct.csv")
-    context = {"listing": listing(request, rows, columns), "since": since}
+    context = {
+        "listing": listing(request, rows, columns), "since": since,
+        "may_bill": request.viewer.can(Action.BILL),
+    }  # fmt: skip
     return render(request, "ops/corrections.html", context)
 
 

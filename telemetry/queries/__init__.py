@@ -32,7 +32,7 @@ from telemetry.queries.attributes import (
     lots,
     renewable_by_kind,
 )
-from telemetry.queries.calibration import ExpiredMeter, expired_meters, verified_until
+from telemetry.queries.calibration import ExpiredMeter, expired_meters, rule_of, verified_until
 from telemetry.queries.carbon import (
     Factor,
     FactorMissing,
@@ -443,6 +443,7 @@ __all__ = [
     "reported_year",
     "reported_years",
     "rollups_between",
+    "rule_of",
     "rule_plan",
     "service_availability",
     "service_energy",

@@ -17,8 +17,8 @@ from sites.models import HostingService
 from telemetry import operations as metering
 from telemetry.models import AttributeAllocation
 from tests import factories
-from tests.billing.test_price_models import OF_2025, _bill, _contract, _feed, _nets
-from tests.factories_billing import JANUARY, make_contract, meter_month
+from tests.billing.test_price_models import OF_2025, _bill, _contract, _nets
+from tests.factories_billing import JANUARY, make_contract, make_feed, meter_month
 from tests.factories_telemetry import LATER, make_heat_channel
 
 D = Decimal
@@ -152,7 +152,7 @@ def test_a_deposit_is_billed_once_without_vat_and_comes_back_at_the_end():
 def _bundle(details: dict[str, str]) -> tuple[Contract, HostingService]:
     heat = make_heat_channel()
     service = factories.make_hosting_service(site=heat.site)
-    channel = _feed(service, "10")
+    channel = make_feed(service, "10")
     contract = Contract.objects.create(
         operator=service.site.operator, customer=service.tenant, site=service.site,
         hosting_service=service, reference="B-1", currency="EUR", valid=OF_2025,

@@ -16,14 +16,20 @@ from sites.access import Kind, Role, Viewer
 from sites.domain import local_month
 from sites.models import HostingService
 from telemetry import operations as metering
-from telemetry.models import Channel, MeteringPoint
+from telemetry.models import Channel
 from tests import factories
-from tests.factories_billing import JANUARY, make_contract, meter_month
+from tests.factories_billing import (
+    JANUARY,
+    make_contract,
+    make_feed,
+    meter_half_past,
+    meter_month,
+    send_late,
+)
 from tests.factories_telemetry import (
     LATER,
     csv_of,
     ingest_csv,
-    make_channel,
     make_heat_channel,
 )
 
@@ -174,22 +180,6 @@ def test_a_minimum_is_charged_with_the_last_month_of_the_year_and_a_cap_holds():
     }  # fmt: skip
 
 
-def _feed(service: HostingService, kwh_an_hour: str) -> Channel:
-    power = make_channel(
-        site=service.site, boundary=MeteringPoint.Boundary.TENANT_FEED, service=service
-    )
-    channel = Channel.objects.create(
-        site=service.site, point=power.point, quantity="energy", kind="register",
-        key=f"{power.point.code}.energy",
-    )  # fmt: skip
-    heat = make_heat_channel(site=service.site, code=f"m{service.pk}")
-    installed = heat.point.installations.get()
-    installed.point = power.point
-    installed.save()
-    meter_month(channel, JANUARY, per_hour=kwh_an_hour)
-    return channel
-
-
 def _hosting(channel: Channel, service: HostingService, model: str, **terms: Any) -> Contract:
     contract = Contract.objects.create(
         operator=service.site.operator, customer=service.tenant, site=service.site,
@@ -211,7 +201,7 @@ def test_tenants_share_the_heat_revenue_once_the_heat_is_billed():
     services = [factories.make_hosting_service(site=heat.site) for _ in range(2)]
     details = {"energy_factor": "1.18", "premium_per_kw": "4.00", "heat_share": "30"}
     first, second = (
-        _hosting(_feed(service, kwh), service, "compute", details=details)
+        _hosting(make_feed(service, kwh), service, "compute", details=details)
         for service, kwh in zip(services, ("10", "5"), strict=True)
     )
 
@@ -328,36 +318,13 @@ def test_what_was_rated_can_be_rated_again_from_what_is_kept():
     assert [(line.charge, line.net) for line in again] == list(_nets(invoice).items())
 
 
-def _meter_half_past(channel: Channel) -> None:
-    """
-    Readings at half past each hour, so that a month's edges are interpolated.
-    """
-    period = local_month(2026, 1, channel.site.timezone)
-    rows = [
-        (
-            channel.key,
-            (period.start + (2 * n - 1) * dt.timedelta(minutes=30)).isoformat(),
-            str(n * 2),
-        )
-        for n in range(round(period.hours) + 2)
-    ]
-    ingest_csv(site=channel.site, body=csv_of(rows))
-    metering.roll_up_channel(channel_id=channel.pk, at=LATER)
-
-
-def _send_late(channel: Channel, value: str) -> None:
-    end = local_month(2026, 1, channel.site.timezone).end
-    ingest_csv(site=channel.site, body=csv_of([(channel.key, end.isoformat(), value)]))
-    metering.roll_up_channel(channel_id=channel.pk, at=LATER + dt.timedelta(days=1))
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("late", "kind"), [("1488.2", "credit_note"), ("1489.9", "invoice")], ids=["less", "more"]
 )
 def test_a_correction_after_late_readings_equals_billing_it_right(late: str, kind: str):
     channel = make_heat_channel()
-    _meter_half_past(channel)
+    meter_half_past(channel)
     details: dict[str, Any] = {
         "tiers": [{"up_to": "1000", "price": "0.0617"}, {"up_to": None, "price": "0.0533"}]
     }
@@ -369,7 +336,7 @@ def test_a_correction_after_late_readings_equals_billing_it_right(late: str, kin
         user_id=None, stakeholder_id=first.operator_id, kind=Kind.OPERATOR, role=Role.ADMIN
     )
     assert queries.to_correct(viewer=viewer, since=JANUARY) == []
-    _send_late(channel, late)
+    send_late(channel, late)
 
     [found] = queries.to_correct(viewer=viewer, since=JANUARY)
     assert (found.number, found.billed_kwh - found.metered_kwh) == (
@@ -415,12 +382,12 @@ def test_a_credit_note_mirrors_what_stands_and_a_line_is_taken_back_once():
 @pytest.mark.django_db
 def test_more_may_not_be_charged_beyond_the_contracts_limit():
     channel = make_heat_channel()
-    _meter_half_past(channel)
+    meter_half_past(channel)
     contract = _contract(channel, model="usage", price_per_kwh=D("0.06"))
     contract.correction_months = 3
     contract.save()
     invoice = _bill(contract)
-    _send_late(channel, "1489.9")
+    send_late(channel, "1489.9")
 
     with pytest.raises(operations.TooFarBack, match="3 months ago"):
         operations.correct_invoice(invoice_id=invoice.pk, reason="x", at=LATER, by_id=None)
