@@ -12,6 +12,7 @@ from billing.queries.bookkeeping import (
     revenue_kinds,
     unposted_payments,
 )
+from billing.queries.check_meters import CheckMeter, check_meters
 from billing.queries.collection import (
     collectable,
     customers,
@@ -123,6 +124,7 @@ __all__ = [
     "AccountRow",
     "Ageing",
     "Balanced",
+    "CheckMeter",
     "Draft",
     "DueWeek",
     "Hindrance",
@@ -148,6 +150,7 @@ __all__ = [
     "bookkeeping",
     "canonical_document",
     "cash_due",
+    "check_meters",
     "collectable",
     "compared_with_past",
     "contracts",

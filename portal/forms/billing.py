@@ -100,6 +100,7 @@ class MonthChoice(forms.Form):
             label=_("Month"), required=False, coerce=dt.date.fromisoformat, empty_value=None,
             choices=[(m.isoformat(), date_format(m, "F Y")) for m in months],
         )  # fmt: skip
+        self.order_fields(["month"])
         self.is_valid()
 
     @property

@@ -297,5 +297,6 @@ def dispute(request: PortalRequest, pk: int) -> HttpResponseBase:
     context = {
         "dispute": shown, "form": form, "notes": queries.dispute_notes(dispute=shown),
         "may_bill": request.viewer.can(Action.BILL),
+        "meters": queries.check_meters(dispute=shown),
     }  # fmt: skip
     return render(request, "ops/dispute.html", context)

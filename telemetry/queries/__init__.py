@@ -73,9 +73,11 @@ from telemetry.queries.evidence import (
     canonical_readings,
     changed_readings,
     hourly_energy,
+    metered_energies,
     metered_energy,
     point_of_channel,
     register_of,
+    registers_at_place_of,
     service_energy,
 )
 from telemetry.queries.exporting import Told, export_rows
@@ -403,6 +405,7 @@ __all__ = [
     "mapping_spec",
     "mappings",
     "match_hours",
+    "metered_energies",
     "metered_energy",
     "meters",
     "meters_at",
@@ -439,6 +442,7 @@ __all__ = [
     "refusals_by_reason",
     "refused_rows",
     "register_of",
+    "registers_at_place_of",
     "renewable_by_kind",
     "reported_year",
     "reported_years",

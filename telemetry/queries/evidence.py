@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Q
 
 from sites.domain import Period
 from telemetry.archive import bring_back_each
 from telemetry.domain.quality import Share
-from telemetry.models import Channel, Installation, Rollup
+from telemetry.models import Channel, Installation, MeteringPoint, Rollup
 from telemetry.queries.quality import arrays_of, energy_at_edges, share_of
 from telemetry.queries.rollups import ReadingMissing, energy_over
 
@@ -61,6 +62,20 @@ def registers_of(*, point_ids: Iterable[int]) -> dict[int, Channel]:
         point_id__in=list(point_ids), quantity=Channel.Quantity.ENERGY
     )
     return {channel.point_id: channel for channel in found}
+
+
+def registers_at_place_of(*, point_id: int) -> list[Channel]:
+    """
+    Return the registers of a point and of the others at its delivery point or hosting service.
+    """
+    point = MeteringPoint.objects.get(pk=point_id)
+    place = Q(point=point)
+    if point.delivery_point_id is not None:
+        place |= Q(point__delivery_point=point.delivery_point_id)
+    if point.hosting_service_id is not None:
+        place |= Q(point__hosting_service=point.hosting_service_id)
+    found = Channel.objects.filter(place, quantity=Channel.Quantity.ENERGY)
+    return list(found.select_related("point__site", "point__delivery_point").order_by("pk"))
 
 
 def register_of(*, point_id: int) -> Channel:

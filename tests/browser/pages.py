@@ -17,6 +17,8 @@ MORE: list[tuple[str, str, str]] = [
     ("operator", "channels/<int:pk>/", "?first=2026-02-01&last=2026-01-31"),
     ("partner", "channels/<int:pk>/", "?first=2026-01-01&last=2026-01-31"),
     ("operator", "ops/invoices/", "?search=nothing+matches"),
+    ("operator", "ops/billing/checks/", "?search=nothing+matches"),
+    ("operator", "ops/billing/missing/", "?state=none"),
     ("operator", "ops/availability/incidents/", "?search=nothing+matches"),
     ("operator", "ops/availability/", "?span=2026-10"),
     ("partner", "heat/bills/", "?search=nothing+matches"),
