@@ -393,7 +393,8 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     make_incident(site, at=LATER)
     make_work(site, start=LATER)
     make_webhook(site, at=LATER)
-    ArchivedMonth.objects.create(site=site, month=JANUARY, revision=1, sealed_at=LATER)
+    before = JANUARY.replace(year=2025)
+    ArchivedMonth.objects.create(site=site, month=before, revision=1, sealed_at=LATER)
     factories.make_user(stakeholder=contract.customer)
     factories.make_invitation(stakeholder=contract.customer, token=INVITED)
     tenant = factories.make_hosting_service(site=site).tenant
