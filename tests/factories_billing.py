@@ -86,7 +86,8 @@ def make_contracts(channels: Sequence[Channel], name: str, count: int) -> None:
     for n in range(1, count):
         like.pk, like.reference = None, f"{name}-{n}"
         point = channels[n % len(channels)].point.delivery_point
-        like.delivery_point = point
+        assert point is not None
+        like.delivery_point, like.customer = point, point.partner
         made.append(Contract(**{f.attname: getattr(like, f.attname) for f in like._meta.fields}))
     Contract.objects.bulk_create(made, batch_size=1000)
     agreed = []
