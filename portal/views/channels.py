@@ -229,7 +229,7 @@ def series(request: PortalRequest, pk: int) -> HttpResponseBase:
     period = _asked(request, "from", "to") or whole
     given = request.GET.get("points", "")
     points = min(max(int(given), 100), 4000) if given.isdecimal() and len(given) < 6 else 1000
-    beside = _beside(request, _fitting(request, shown))
+    beside = _beside(request, _fitting(request, shown)) if "also" in request.GET else []
     drawn = [
         _line(request, shown, period, points, tone=_tone(shown)),
         *(
