@@ -165,6 +165,10 @@ class ChannelForm(forms.Form):
         cleaned["interval_s"] = cleaned.get("interval_s") if timed else None
         if kind == "register":
             cleaned["unit"] = ""
+        elif quantity == "month_end" and (kind != "gauge" or cleaned.get("unit")):
+            self.add_error(
+                "kind", _("It is what is there at the instant, in the unit of the meter.")
+            )
         elif quantity == "power" and cleaned.get("unit") not in {"kW", "W"}:
             self.add_error("unit", _("Power is sent in kW or W."))
         return cleaned

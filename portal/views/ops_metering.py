@@ -19,15 +19,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
+from portal.drawings import first_of_month
 from portal.forms.metering import ChannelForm, ExchangeMeter, InstallMeter, LossForm, PointForm
 from portal.views.base import PortalRequest, for_action, for_kind
 from portal.views.lists import Column, csv_answer
 from sites import queries as places
 from sites.access import Action, Kind
+from sites.domain import local_days
 from telemetry import operations, queries
 
 # A month of days is enough to see a drift.
 CHECKED_DAYS = 31
+# So many months back what meters kept for a month's end is compared.
+MONTH_ENDS = 24
 
 # What the database refuses, told at the field it is about.
 _REFUSED = {
@@ -251,6 +255,11 @@ def checks(request: PortalRequest, pk: int) -> HttpResponseBase:
     days.reverse()
     known = [day.check for day in days if day.check]
     judged = [check for check in known if check.verdict != "too_few"]
+    ends = queries.month_ends(
+        viewer=request.viewer, point_id=pk,
+        period=local_days(first_of_month(today, back=MONTH_ENDS), today + dt.timedelta(days=1),
+                          point.site.timezone),
+    )  # fmt: skip
     balance = queries.heat_balance(
         viewer=request.viewer, site_id=point.site_id, first=first, end=today
     )
@@ -260,6 +269,8 @@ def checks(request: PortalRequest, pk: int) -> HttpResponseBase:
         "reason": days[0].reason if days and not known else None,
         "judged": bool(judged),
         "failed": sum(check.verdict == "fail" for check in judged),
+        "ends": ends,
+        "ends_apart": sum(end.verdict == "fail" for end in ends),
         "balance": balance[::-1],
         "unbalanced": sum(day.verdict == "fail" for day in balance),
     }

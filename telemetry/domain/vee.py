@@ -48,6 +48,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     # ladder of estimates says counts at once; `backup`: key of a channel that meters the same.
     "gap": {"steps": 2.5, "hours": 1, "auto": False, "backup": ""},
     "xcheck": {"warn": 0.03, "fail": 0.05, "resolutions": 2},
+    # By how many steps of the register the meter's own month-end may differ from it.
+    "stored": {"resolutions": 2},
     # How much of a bill may rest on estimates before a person looks, and before it waits.
     "share": {"review_percent": 2, "block_percent": 10},
 }  # fmt: skip

@@ -49,6 +49,7 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
         "backup": Bounds(is_text=True),
     },
     "xcheck": {"warn": _SHARE, "fail": _SHARE, "resolutions": Bounds(0, 1000)},
+    "stored": {"resolutions": Bounds(0, 1000)},
     "share": {"review_percent": Bounds(0, 100), "block_percent": Bounds(0, 100)},
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ Readings that name their meter become rows of the channels where that meter is.
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
@@ -33,6 +34,7 @@ class Meters:
 
     def __init__(self, site_id: int) -> None:
         self._placed = queries.placed_meters(site_id=site_id)
+        self.zone = zoneinfo.ZoneInfo(queries.zone_of_site(site_id=site_id))
 
     def key_of(self, serial: str) -> bytes | None:
         """
@@ -64,6 +66,9 @@ class Meters:
             if quantity not in placed.channels:
                 continue
             key, wanted = placed.channels[quantity]
+            if quantity == "month_end":
+                # It is the main register, as it stood.
+                _, wanted = placed.channels.get("energy", (key, ""))
             try:
                 convert = conversion(unit, wanted) if wanted else None
             except UnlikeUnits as problem:

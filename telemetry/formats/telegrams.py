@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, BinaryIO
 
+from telemetry.domain import month_ends
 from telemetry.domain.readings import utc_instant
 from telemetry.formats import lines, mbus, wmbus
 from telemetry.formats.frame import Columns, Delivery, Format, NotReadable, Refused
@@ -77,7 +78,35 @@ def _telegram(
     except NotDecodable as problem:
         return Refused(str(problem), text[:_LONGEST])
     given = meters.rows(told.serial, told.kind, instant, present(told))
-    return Refused(given, text[:_LONGEST]) if isinstance(given, str) else given
+    if isinstance(given, str):
+        return Refused(given, text[:_LONGEST])
+    return given + _kept(told, meters)
+
+
+def _kept(told: Telegram, meters: Meters) -> list[tuple[str, str, str]]:
+    """
+    Return the register that the meter kept for a month's end: storage 1 with its date.
+    """
+    stored = [
+        record for record in told.records
+        if record.storage == 1 and record.function == "instantaneous"
+        and not (record.tariff or record.device)
+    ]  # fmt: skip
+    stamp = next((r.value for r in stored if isinstance(r.value, dt.date)), None)
+    energy = next((r for r in stored if r.quantity == "energy"), None)
+    if stamp is None or energy is None or not isinstance(energy.value, Decimal):
+        return []
+    figure = Told("month_end", plain(energy.value), energy.unit)
+    return _at_edge(meters, told.serial, told.kind, stamp, figure)
+
+
+def _at_edge(
+    meters: Meters, serial: str, kind: str, stamp: dt.date, figure: Told
+) -> list[tuple[str, str, str]]:
+    edge = month_ends.edge_of(stamp, meters.zone)
+    given = meters.rows(serial, kind, edge, [figure]) if edge is not None else ""
+    # A point without a channel for it, or another meter at the time: it is not wanted.
+    return [] if isinstance(given, str) else given
 
 
 def _serial_outside(frame: bytes) -> str:
@@ -170,7 +199,29 @@ def _readout(text: str, delivery: Delivery, meters: Meters) -> list[tuple[str, s
             return Refused(f"{figure!r} in {number} is not a number.", text[:_LONGEST], "value")
         told.append(Told(quantity, plain(Decimal(figure)), unit))
     given = meters.rows(serial, "heat", delivery.received_at, told)
-    return Refused(given, text[:_LONGEST]) if isinstance(given, str) else given
+    if isinstance(given, str):
+        return Refused(given, text[:_LONGEST])
+    return given + _kept_readout(sets, serial, delivery, meters)
+
+
+# The yearly set day, and what the register showed then.
+_SET_DAY = re.compile(r"(\d\d)-(\d\d)(?:&(\d\d):(\d\d))?", re.ASCII)
+
+
+def _kept_readout(
+    sets: dict[str, str], serial: str, delivery: Delivery, meters: Meters
+) -> list[tuple[str, str, str]]:
+    figure, _, unit = sets.get("6.8*01", "").partition("*")
+    day = _SET_DAY.fullmatch(sets.get("6.36", ""))
+    if day is None or not _NUMBER.fullmatch(figure) or int(day[3] or 0) > 23:
+        return []
+    stamp = month_ends.last_set_day(
+        int(day[1]), int(day[2]), dt.time(int(day[3] or 0), min(59, int(day[4] or 0))),
+        before=delivery.received_at, zone=meters.zone,
+    )  # fmt: skip
+    if stamp is None:
+        return []
+    return _at_edge(meters, serial, "heat", stamp, Told("month_end", plain(Decimal(figure)), unit))
 
 
 TELEGRAMS = Format(

@@ -50,6 +50,7 @@ class Rule(models.TextChoices):
     GAP = "gap", "Readings missing"
     XCHECK = "xcheck", "Flow and temperatures disagree with the register"
     # No check of readings: what a bill may rest on.
+    STORED = "stored", "Disagrees with the meter’s month-end register"
     SHARE = "share", "Estimated share of a bill"
 
 

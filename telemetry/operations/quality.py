@@ -40,7 +40,8 @@ def check_ranges(*, channel: Channel, spans: Sequence[Span], at: dt.datetime) ->
     Check dirty ranges of a channel and return what has to be rolled up: the ranges, and what
     the rules changed. Opens no transaction: it belongs to the rollup's.
     """
-    if channel.kind == Channel.Kind.HEARTBEAT or not spans:
+    unchecked = channel.kind == Channel.Kind.HEARTBEAT or channel.quantity == "month_end"
+    if unchecked or not spans:
         return list(spans)
     whole = (spans[0][0] - CONTEXT, spans[-1][1] + CONTEXT)
     regimes = settings.regimes(channel=channel, lower=whole[0], upper=whole[1])

@@ -100,6 +100,27 @@ factors AS (
   UNION
   SELECT id, ends, last_register FROM installed
   WHERE last_register IS NOT NULL AND ends < 'infinity'
+  UNION
+  -- What the meter itself kept for a month's end, within a minute of it, where it fits between
+  -- the readings on either side.
+  SELECT i.id, m.at, m.value FROM installed i CROSS JOIN edges
+  JOIN telemetry_channel k ON k.point_id = %(point)s AND k.quantity = 'month_end'
+    AND %(quantity)s = 'energy'
+  JOIN telemetry_reading m ON m.channel_id = k.id AND m.at >= edges.lo AND m.at <= edges.hi
+    AND m.at >= i.begins AND m.at < i.ends
+  CROSS JOIN LATERAL (
+    SELECT date_trunc('month', (m.at + interval '1 minute') AT TIME ZONE %(zone)s)
+      AT TIME ZONE %(zone)s AS month
+  ) begins
+  WHERE m.at BETWEEN begins.month - interval '1 minute' AND begins.month + interval '1 minute'
+    AND NOT EXISTS (
+      SELECT FROM telemetry_reading p WHERE p.channel_id = %(channel)s AND p.at = m.at)
+    AND m.value >= coalesce((SELECT p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at < m.at AND p.at >= i.begins AND p.value <> 0
+      ORDER BY p.at DESC LIMIT 1), m.value)
+    AND m.value <= coalesce((SELECT p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at > m.at AND p.at < i.ends AND p.value <> 0
+      ORDER BY p.at LIMIT 1), m.value)
 ), counted AS (
   -- A register that has counted does not read zero again: such rows are lost communication.
   SELECT id, at, value FROM (

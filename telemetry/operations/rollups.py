@@ -14,7 +14,7 @@ from telemetry.archive import bring_back_each
 from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
-from telemetry.operations import heat, quality, quality_days
+from telemetry.operations import heat, month_ends, quality, quality_days
 from telemetry.operations import rollup_registers as registers
 from telemetry.operations import rollup_sql as sql
 from telemetry.operations import rollup_values as values
@@ -51,6 +51,8 @@ def roll_up(channel_id: int, at: dt.datetime) -> int:
         if changed != spans:
             _bring_back(channel, changed)
         for lower, upper in changed:
+            if channel.quantity == Channel.Quantity.MONTH_END:
+                month_ends.take_in(channel=channel, lower=lower, upper=upper, at=at)
             _roll_up_span(channel=channel, lower=lower, upper=upper, at=at)
         quality_days.mark_due_days(channel=channel, spans=changed, at=at)
     return len(spans)

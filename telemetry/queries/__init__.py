@@ -146,7 +146,13 @@ from telemetry.queries.meters import (
     places_of,
     working_point,
 )
-from telemetry.queries.meters_by_serial import Placed, placed_meters, plain_serial
+from telemetry.queries.meters_by_serial import (
+    Placed,
+    placed_meters,
+    plain_serial,
+    zone_of_site,
+)
+from telemetry.queries.month_ends import month_ends
 from telemetry.queries.outages import (
     Attention,
     attention,
@@ -409,6 +415,7 @@ __all__ = [
     "metered_energy",
     "meters",
     "meters_at",
+    "month_ends",
     "monthly_energy",
     "months_that_leave",
     "months_to_seal",
@@ -481,4 +488,5 @@ __all__ = [
     "waste_heat",
     "windows_to_mail",
     "working_point",
+    "zone_of_site",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
+from sites.models import Site
 from telemetry.models import Channel, Installation
 from telemetry.queries.mappings import units_of_channels
 
@@ -24,6 +25,13 @@ class Placed:
     valid: DateTimeTZRange
     key: bytes | None
     channels: dict[str, tuple[str, str]]
+
+
+def zone_of_site(*, site_id: int) -> str:
+    """
+    Return the zone that a site's meters live in.
+    """
+    return Site.objects.values_list("timezone", flat=True).get(pk=site_id)
 
 
 def plain_serial(serial: str) -> str:
