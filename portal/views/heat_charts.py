@@ -49,13 +49,21 @@ class MonthRow:
         return sum(charged, Decimal(0)) if charged else None
 
     @property
+    def left_out_kwh(self) -> Decimal:
+        """
+        What the bills of the month do not charge because it does not count.
+        """
+        parts = [part.get("not_counted", {}) for bill in self.bills for part in bill.inputs]
+        return sum((Decimal(kwh) for part in parts for kwh in part.values()), Decimal(0))
+
+    @property
     def agrees(self) -> bool | None:
         """
         Whether the month and its bills say the same; None where one of them says nothing.
         """
         if self.kwh is None or self.billed_kwh is None:
             return None
-        return abs(self.kwh - self.billed_kwh) < AGREEMENT
+        return abs(self.kwh - self.billed_kwh - self.left_out_kwh) < AGREEMENT
 
 
 def a_year_before(month: dt.date) -> dt.date:

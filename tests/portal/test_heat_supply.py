@@ -7,10 +7,13 @@ import datetime as dt
 import pytest
 from django.test import Client
 
+from billing import operations
+from billing.models import Terms
 from telemetry.models import Channel
 from tests import factories
+from tests.factories_billing import JANUARY, make_contract, meter_month
 from tests.factories_heat import agree, count_up, gauge, place_of, settle
-from tests.factories_telemetry import make_heat_channel, send
+from tests.factories_telemetry import LATER, make_heat_channel, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,6 +60,23 @@ def test_a_customer_reads_what_counts_and_how_it_was_kept(client: Client):
     assert "your side was closed" in agreement
     assert "customer’s side" not in agreement
     assert "too cool 60 min" in agreement
+
+
+def test_a_bill_without_the_heat_that_does_not_count_agrees_with_the_usage(client: Client):
+    register = make_heat_channel()
+    contract = make_contract(register)
+    Terms.objects.update(details={"qualified_heat": True})
+    meter_month(register, JANUARY)
+    at = dt.datetime(2026, 2, 2, tzinfo=dt.UTC)
+    agree(register, first_day=JANUARY, at=at, bands="Mon-Sun 00:00-12:00")
+    settle(register, at)
+    bill = operations.bill_contract(contract_id=contract.pk, month=JANUARY, at=LATER, issue=True)
+    assert bill is not None
+    client.force_login(factories.make_user(stakeholder=contract.customer))
+
+    page = client.get("/heat/usage/?month=2026-01").content.decode()
+    assert "Sum of days 1,860 kWh, of which 930 kWh do not count. On your bill 930 kWh." in page
+    assert "They agree." in page
 
 
 def test_without_terms_the_page_says_so(client: Client):
