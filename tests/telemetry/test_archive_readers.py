@@ -30,7 +30,9 @@ from telemetry.models import (
 from telemetry.operations.metering import _sent_span
 from telemetry.operations.settling import around
 from telemetry.queries import estimation
+from telemetry.queries.charting import chart_line
 from telemetry.queries.dials import rows_around
+from telemetry.queries.exporting import export_rows
 from tests import factories
 from tests.factories_archive import (
     END,
@@ -170,6 +172,12 @@ def _heat_ledger(channels: Channels) -> object:
     ]
 
 
+def _chart(channels: Channels, quantity: str) -> object:
+    # Short enough for single readings to be drawn.
+    day = Period(_PERIOD.start, _PERIOD.start + dt.timedelta(hours=6))
+    return chart_line(viewer=_viewer(channels), channel_id=channels[quantity].pk, period=day)
+
+
 READERS: dict[str, Callable[[Channels], object]] = {
     "rollups from scratch": _rebuilt,
     "a stretch after the month": _rerolled,
@@ -190,6 +198,11 @@ READERS: dict[str, Callable[[Channels], object]] = {
     ),
     "what counts around an estimate": lambda c: estimation.effective(
         c["energy"].pk, _PERIOD.start, _PERIOD.end
+    ),
+    "a chart of a register": lambda c: _chart(c, "energy"),
+    "a chart of a temperature": lambda c: _chart(c, "supply"),
+    "an export of readings": lambda c: list(
+        export_rows(channel=c["energy"], grain="readings", period=_PERIOD)[1]
     ),
     "what a change makes dirty": lambda c: around(c["energy"].pk, _PERIOD.start, _PERIOD.end),
 }
@@ -257,6 +270,8 @@ _READ_IN = {
     "telemetry/operations/availability.py": "the last 14 days, which are never sealed",
     "telemetry/operations/alarm_sql.py": "the newest readings, which are never sealed",
     "telemetry/queries/archive.py": "whether there are any",
+    "telemetry/queries/charting.py": "a chart of a register",
+    "telemetry/queries/exporting.py": "an export of readings",
     "telemetry/queries/dials.py": "rows a rule looks at",
     "telemetry/queries/estimation.py": "readings an estimate is made from",
     "telemetry/queries/evidence.py": "evidence",
