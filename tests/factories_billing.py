@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
+from billing import operations
 from billing.models import Contract, Terms
 from sites.domain import local_month
 from sites.models import HostingService
@@ -141,3 +142,23 @@ def send_late(channel: Channel, value: str) -> None:
     end = local_month(2026, 1, channel.site.timezone).end
     ingest_csv(site=channel.site, body=csv_of([(channel.key, end.isoformat(), value)]))
     metering.roll_up_channel(channel_id=channel.pk, at=LATER + dt.timedelta(days=1))
+
+
+def make_prices(contract: Contract) -> None:
+    """
+    Give a contract's operator an index with a value, and the contract a baseline.
+    """
+    index = operations.add_index(
+        operator_id=contract.operator_id, code="gas", name="Gas", source="Office",
+        basis="2020 = 100", at=LATER, by_id=None,
+    )  # fmt: skip
+    operations.enter_index_value(
+        index_id=index.pk, month=JANUARY, value=Decimal(100), provisional=True, published_on=None,
+        at=LATER, by_id=None,
+    )  # fmt: skip
+    operations.state_baseline(
+        contract_id=contract.pk, name="Boiler house", base_kwh=Decimal(85),
+        slope_kwh=Decimal("18.4"), base_temperature=Decimal("15.5"), at=LATER, by_id=None,
+        boiler_efficiency=Decimal("0.86"), fuel_price=Decimal("0.0689"),
+        carbon_kg_per_kwh=Decimal("0.182"), carbon_price=Decimal(60),
+    )  # fmt: skip

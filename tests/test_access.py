@@ -10,7 +10,17 @@ from django.test import Client
 from django.urls import get_resolver
 
 from billing import operations
-from billing.models import BankEntry, BillingRun, DebitFile, Dispute, Invoice, Mandate, Terms
+from billing.models import (
+    BankEntry,
+    Baseline,
+    BillingRun,
+    DebitFile,
+    Dispute,
+    Invoice,
+    Mandate,
+    PriceIndex,
+    Terms,
+)
 from sites.models import (
     HostingService,
     Invitation,
@@ -47,7 +57,7 @@ from telemetry.models import (
 from tests import factories
 from tests.factories_alarms import make_alarm
 from tests.factories_availability import make_incident, make_probe, make_webhook, make_work
-from tests.factories_billing import JANUARY, make_contract, meter_january
+from tests.factories_billing import JANUARY, make_contract, make_prices, meter_january
 from tests.factories_statements import make_statement_site
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
 
@@ -228,6 +238,18 @@ ACCESS = {
     "ops/contracts/<int:pk>/end/": (200, 404, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/terms/new/": (200, 404, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/terms/<int:terms>/withdraw/": (405, 405, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/simulate/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/compare/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/figures/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/<int:pk>/baselines/new/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/baselines/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/indices/": (200, 200, 404, 404, 404, 302),
+    "ops/contracts/indices/new/": (200, 200, 404, 404, 404, 302),
+    "ops/contracts/indices/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/indices/<int:pk>/value/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/indices/<int:pk>/import/": (200, 404, 404, 404, 404, 302),
+    "ops/contracts/indices/<int:pk>/rebase/": (200, 404, 404, 404, 404, 302),
+    "account/agreements/": (404, 404, 200, 200, 200, 302),
     "ops/contracts/<int:pk>/start/": (405, 405, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/convert/": (405, 405, 404, 404, 404, 302),
     "account/": (404, 404, 200, 200, 200, 302),
@@ -304,6 +326,8 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("mandates/<int:pk>", f"mandates/{_first(Mandate)}")
     filled = filled.replace("<int:level>", "1")
     filled = filled.replace("contracts/<int:pk>", f"contracts/{invoice.contract_id}")
+    filled = filled.replace("baselines/<int:pk>", f"baselines/{_first(Baseline)}")
+    filled = filled.replace("indices/<int:pk>", f"indices/{_first(PriceIndex)}")
     filled = filled.replace("<int:terms>", str(_first(Terms)))
     rows: list[tuple[str, type[Model]]] = [
         ("alarms/rules", AlarmRule),
@@ -384,6 +408,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         line_id=invoice.lines.earliest("position").pk, comment="Too much", span=None, at=LATER,
         by_id=None,
     )  # fmt: skip
+    make_prices(contract)
     operations.start_run(
         operator_id=site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )

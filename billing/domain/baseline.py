@@ -100,6 +100,75 @@ def fit(days: Sequence[float], degree_days: Sequence[float], use_kwh: Sequence[f
     )
 
 
+# Student's t at 90 %, two-sided, by degrees of freedom; normal beyond.
+_T90 = (
+    6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771,
+    1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725, 1.721, 1.717, 1.714, 1.711, 1.708, 1.706,
+    1.703, 1.701, 1.699, 1.697,
+)  # fmt: skip
+_T90_BEYOND = 1.645
+
+
+def t_value(freedom: int) -> float:
+    """
+    Return Student's t at 90 % confidence, two-sided.
+    """
+    return _T90[freedom - 1] if 1 <= freedom <= len(_T90) else _T90_BEYOND
+
+
+def uncertainty(model: Fit, *, fraction: float, months: int) -> float:
+    """
+    Return the uncertainty of savings as a fraction of them, at 90 % confidence, over so many
+    reporting months (ASHRAE Guideline 14, simplified).
+    """
+    return _uncertainty(model, t_value(model.periods - 2), fraction, months)
+
+
+def _uncertainty(model: Fit, t: float, fraction: float, months: int) -> float:
+    return 1.26 * t * model.cv_rmse / fraction * math.sqrt((1 + 2 / model.periods) / months)
+
+
+@dataclass(frozen=True, slots=True)
+class FitTest:
+    """
+    One test of a fit: what was found and what is asked, and whether it passed; None: no limit.
+    """
+
+    name: str
+    shown: str
+    limit: str
+    passed: bool | None
+
+
+def acceptance(model: Fit, *, expected: float | None = None) -> list[FitTest]:
+    """
+    Return the tests a fit must pass to carry a contract (ASHRAE Guideline 14, monthly models; IPMVP
+    asks for a year of bills). `expected` is the share of savings hoped for, for the uncertainty
+    of a year's savings.
+    """
+    found = [
+        FitTest("Base use a day, kWh", f"{model.base_kwh:.3f}", "above 0", model.base_kwh > 0),
+        FitTest("Use a degree day, kWh", f"{model.slope_kwh:.3f}", "above 0", model.slope_kwh > 0),
+        FitTest("CV(RMSE)", f"{model.cv_rmse:.1%}", f"at most {CV_LIMIT:.0%}",
+             model.cv_rmse <= CV_LIMIT),
+        FitTest("NMBE", f"{round(model.nmbe, 4) + 0:.2%}", f"within ±{NMBE_LIMIT:.0%}",
+             abs(model.nmbe) <= NMBE_LIMIT),
+        FitTest("R²", f"{model.r2:.3f}", "–", None),
+        FitTest("Bills", str(model.periods), "12 are usual", None),
+    ]  # fmt: skip
+    if expected:
+        fsu = uncertainty(model, fraction=expected, months=12)
+        found.append(
+            FitTest(
+                f"Uncertainty (FSU) of savings of {expected:.0%}",
+                f"{fsu:.1%}",
+                f"at most {FSU_LIMIT:.0%}",
+                fsu <= FSU_LIMIT,
+            )
+        )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """
@@ -128,13 +197,8 @@ def verified_savings(
     )
     savings = adjusted - math.fsum(use_kwh) - non_routine_kwh
     share = savings / adjusted
-    uncertainty = None
-    if share > 0:
-        uncertainty = (
-            1.26 * t_value * model.cv_rmse / share
-            * math.sqrt((1 + 2 / model.periods) / len(days))
-        )  # fmt: skip
-    return Verified(adjusted, savings, share, uncertainty)
+    unsure = _uncertainty(model, t_value, share, len(days)) if share > 0 else None
+    return Verified(adjusted, savings, share, unsure)
 
 
 @dataclass(frozen=True, slots=True)

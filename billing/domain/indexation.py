@@ -156,7 +156,7 @@ def _formula(
     ]
     return (
         f"{clause.base_price.normalize():f} × ({' + '.join(terms)})"
-        f" = {clause.base_price.normalize():f} × {moved:.6f} → {rounded:f}"
+        f" = {clause.base_price.normalize():f} × {moved:.6f}, rounded {rounded:f}"
     )
 
 

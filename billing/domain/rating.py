@@ -217,7 +217,9 @@ def _escalated(stretch: Stretch, price: Decimal, places: int) -> tuple[Decimal, 
     found = price * (1 + rise / 100) ** stretch.years
     found = found.quantize(_ONE.scaleb(-places), rounding=ROUND_HALF_UP)
     told = f"{price.normalize():f} × (1 + {rise.normalize():f} %)"
-    return found, told + (f" ^ {stretch.years}" if stretch.years > 1 else "") + f" → {found:f}"
+    return found, told + (
+        f" ^ {stretch.years}" if stretch.years > 1 else ""
+    ) + f", rounded {found:f}"
 
 
 _BINDING = {

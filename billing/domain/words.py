@@ -4,7 +4,7 @@ Terms of a contract in plain sentences. English; figures as they were agreed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from billing.domain import agreement
@@ -73,6 +73,45 @@ def schedule(agreed: Agreed) -> list[str]:
     if agreed.service_credit is not None:
         told.append(_promise(agreed.service_credit))
     return told
+
+
+def supply(
+    *, least_c: Decimal | None, most_c: Decimal | None, return_c: Decimal | None, kw: Decimal,
+    outdoor_c: Decimal | None, promised: Decimal | None,
+    windows: Sequence[tuple[int, int, int]],
+) -> list[str]:  # fmt: skip
+    """
+    Return what is agreed about heat in sentences: °C, kW, and windows as weekday, first and last
+    minute of the wall clock.
+    """
+    told = [f"Up to {figure(kw)} kW of heat."]
+    if least_c is not None and most_c is not None:
+        told.append(f"Supply of {figure(least_c)} to {figure(most_c)} °C.")
+    elif least_c is not None:
+        told.append(f"Supply of at least {figure(least_c)} °C.")
+    elif most_c is not None:
+        told.append(f"Supply of at most {figure(most_c)} °C.")
+    if return_c is not None:
+        told.append(f"Return of at most {figure(return_c)} °C.")
+    if outdoor_c is not None:
+        told.append(f"Nothing is promised while it is colder than {figure(outdoor_c)} °C outside.")
+    hours: dict[tuple[int, int], set[int]] = {}
+    for weekday, begins, ends in windows:
+        hours.setdefault((begins, ends), set()).add(weekday)
+    spans = [
+        f"{_around(frozenset(days), _DAYS)} {_clock(begins)} to {_clock(ends)}"
+        if len(days) < 7
+        else f"daily {_clock(begins)} to {_clock(ends)}"
+        for (begins, ends), days in sorted(hours.items())
+    ]
+    told.append(f"Delivery times: {'; '.join(spans)}." if spans else "Delivery at all times.")
+    if promised is not None:
+        told.append(f"Heat is there as agreed for {figure(promised)} % of these times.")
+    return told
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60}:{minutes % 60:02d}"
 
 
 def _schedule(agreed: Schedule) -> Iterator[str]:

@@ -43,6 +43,7 @@ from billing.operations.invoicing import (
     bill_contract,
     issue_draft,
 )
+from billing.operations.lines import charge_name
 from billing.operations.papers import make_document, only_one
 from billing.operations.previewing import Preview, preview
 from billing.operations.prices import (
@@ -99,6 +100,7 @@ __all__ = [
     "bill_next",
     "cancel_run",
     "change_contract",
+    "charge_name",
     "comment_on_dispute",
     "convert_pilot",
     "correct_invoice",

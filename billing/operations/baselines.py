@@ -21,24 +21,29 @@ from sites.operations import record
 def fit_baseline(
     *, contract_id: int, name: str, days: Sequence[float], degree_days: Sequence[float],
     use_kwh: Sequence[float], base_temperature: Decimal, at: dt.datetime, by_id: int | None,
-    **boiler: Any,
+    expected: float | None = None, **boiler: Any,
 ) -> Baseline:  # fmt: skip
     """
     Fit a baseline to past bills, for both sides to agree to; `boiler` are those fields of
-    `Baseline`.
+    `Baseline`, `expected` the share of savings that is hoped for.
 
     :raises ValueError: if nothing can be fitted to the periods, or the fit is not good enough
     """
     contract = Contract.objects.get(pk=contract_id)
     found = saving.fit(days, degree_days, use_kwh)
-    if not found.accepted:
-        raise ValueError("The fit is not good enough to carry a contract.")
+    refused = [test for test in saving.acceptance(found, expected=expected) if test.passed is False]
+    if refused:
+        raise ValueError(
+            "The fit is not good enough to carry a contract: "
+            + ", ".join(f"{test.name} {test.shown}, {test.limit} is asked" for test in refused)
+            + "."
+        )
     row = Baseline.objects.create(
         contract=contract, name=name, base_temperature=base_temperature,
         base_kwh=round(Decimal(found.base_kwh), 4), slope_kwh=round(Decimal(found.slope_kwh), 4),
         fitted_on={
             "days": list(days), "degree_days": list(degree_days), "use_kwh": list(use_kwh),
-            **asdict(found),
+            "expected": expected, **asdict(found),
         },
         **boiler,
     )  # fmt: skip

@@ -83,6 +83,13 @@ def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
     )
 
 
+def charge_name(kind: str) -> str:
+    """
+    Return what a kind of charge is called on bills, in the language of now.
+    """
+    return gettext(_DESCRIPTIONS[kind])
+
+
 _DESCRIPTIONS = {
     rating.ENERGY: gettext_noop("Energy delivered"),
     rating.STANDING: gettext_noop("Contracted power"),

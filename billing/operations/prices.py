@@ -5,13 +5,12 @@ What prices follow: indices, and the monthly figures that no meter of ours tells
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Max
 
 from billing import queries
-from billing.domain import indexation
 from billing.models import Contract, IndexBasis, IndexValue, MonthlyFigure, PriceIndex
 from billing.operations.contracts import NotReady
 from sites.operations import record
@@ -92,13 +91,8 @@ def _same(old: IndexValue, row: IndexRow, basis_id: int | None) -> bool:
 def _enter(
     index: PriceIndex, given: IndexRow, *, basis_id: int | None, at: dt.datetime, by_id: int | None
 ) -> IndexValue:
-    value, published = given.value, None
-    if basis_id is not None:
-        basis = index.bases.get(pk=basis_id)
-        published = given.value
-        value = indexation.rebased(
-            published, overlap_old=basis.overlap_old, overlap_new=basis.overlap_new
-        ).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+    published = None if basis_id is None else given.value
+    value = queries.on_own_base(index_id=index.pk, basis_id=basis_id, value=given.value)
     newest = index.values.filter(month=given.month).aggregate(newest=Max("revision"))["newest"]
     row = IndexValue.objects.create(
         index=index, month=given.month, revision=0 if newest is None else newest + 1, value=value,

@@ -37,11 +37,14 @@ from billing.queries.contracts import (
     loss_in_words,
     metering_points,
     price_models,
+    short_terms,
+    supply_in_words,
     terms,
     terms_in_words,
 )
 from billing.queries.corrections import live_lines, to_correct, year_before
 from billing.queries.evidence import WrittenLine, canonical_document, differences
+from billing.queries.followers import Follower, index_followers
 from billing.queries.inputs import (
     Incomplete,
     billable_days,
@@ -70,10 +73,14 @@ from billing.queries.prices import (
     baselines,
     figure_kinds,
     figures,
+    figures_needed,
+    fit_of,
     index_bases,
     index_vintages,
     indices,
     newest_index_values,
+    on_own_base,
+    periods_of,
 )
 from billing.queries.pricing import IS_ENERGY, hours_of, index_values, monthly_figures, priced
 from billing.queries.revenue import (
@@ -117,6 +124,12 @@ from billing.queries.settlement import (
     unpaid_before,
     with_balance,
 )
+from billing.queries.simulation import (
+    billed_by_month,
+    closed_months,
+    simulated_inputs,
+    yearly_energy,
+)
 
 __all__ = [
     "HINDRANCES",
@@ -127,6 +140,7 @@ __all__ = [
     "CheckMeter",
     "Draft",
     "DueWeek",
+    "Follower",
     "Hindrance",
     "Incomplete",
     "MissingBill",
@@ -142,6 +156,7 @@ __all__ = [
     "bill_a_year_before",
     "bill_of_last_year",
     "billable_days",
+    "billed_by_month",
     "billed_months",
     "billed_up_to",
     "bills",
@@ -151,6 +166,7 @@ __all__ = [
     "canonical_document",
     "cash_due",
     "check_meters",
+    "closed_months",
     "collectable",
     "compared_with_past",
     "contracts",
@@ -172,11 +188,14 @@ __all__ = [
     "dunning_levels",
     "figure_kinds",
     "figures",
+    "figures_needed",
     "first_open_day",
+    "fit_of",
     "heat_costs",
     "heat_margins",
     "hours_of",
     "index_bases",
+    "index_followers",
     "index_values",
     "index_vintages",
     "indices",
@@ -199,10 +218,12 @@ __all__ = [
     "months_with_drafts",
     "newest_index_values",
     "next_month",
+    "on_own_base",
     "open_documents",
     "operators_that_remind",
     "owed_to",
     "parked_reason",
+    "periods_of",
     "preflight",
     "price_models",
     "priced",
@@ -214,8 +235,11 @@ __all__ = [
     "run_items",
     "run_totals",
     "runs",
+    "short_terms",
+    "simulated_inputs",
     "stalled_runs",
     "statement",
+    "supply_in_words",
     "terms",
     "terms_in_words",
     "terms_of",
@@ -228,4 +252,5 @@ __all__ = [
     "unposted_payments",
     "with_balance",
     "year_before",
+    "yearly_energy",
 ]

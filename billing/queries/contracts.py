@@ -250,3 +250,31 @@ def _baseline(model: Baseline) -> str:
         f" {words.figure(model.base_temperature)} °C, from a boiler of"
         f" {words.figure(model.boiler_efficiency * 100)} % efficiency."
     )
+
+
+def short_terms(*, contract: Contract, terms: Terms) -> str:
+    """
+    Return the main sentences of terms, stored or not, in one line.
+    """
+    agreed = agreement.read(terms.model, terms.details)
+    return " ".join(_sentences(terms, agreed, contract.currency)[:3])
+
+
+def supply_in_words(*, viewer: Viewer, contract: Contract, day: dt.date) -> list[str]:
+    """
+    Return what is agreed about the heat of a contract's delivery point on a day, as far as the
+    viewer may see it; nothing for hosting.
+    """
+    if contract.delivery_point_id is None:
+        return []
+    held = metering.supply_terms_on(
+        viewer=viewer, delivery_point_id=contract.delivery_point_id, day=day
+    )
+    if held is None:
+        return []
+    windows = [(w.weekday, w.begins, w.ends) for w in held.windows.all()]
+    return words.supply(
+        least_c=held.supply_min_c, most_c=held.supply_max_c, return_c=held.return_max_c,
+        kw=held.contracted_kw, outdoor_c=held.outdoor_min_c, promised=held.promised_percent,
+        windows=windows,
+    )  # fmt: skip

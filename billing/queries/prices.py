@@ -5,10 +5,14 @@ Indices, baselines and monthly figures, for people.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, fields
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
-from billing.models import Baseline, IndexBasis, IndexValue, MonthlyFigure, PriceIndex
+from billing.domain import baseline as saving
+from billing.domain import indexation
+from billing.models import Baseline, Contract, IndexBasis, IndexValue, MonthlyFigure, PriceIndex
 from sites.access import Viewer
 
 
@@ -89,3 +93,73 @@ def figure_kinds() -> list[tuple[str, str]]:
     Return the kinds of monthly figures with their names.
     """
     return [(str(value), str(label)) for value, label in MonthlyFigure.Kind.choices]
+
+
+def on_own_base(*, index_id: int, basis_id: int | None, value: Decimal) -> Decimal:
+    """
+    Return a published value on the own base of its series, six decimals.
+    """
+    if basis_id is None:
+        return value
+    basis = IndexBasis.objects.get(pk=basis_id, index_id=index_id)
+    linked = indexation.rebased(value, overlap_old=basis.overlap_old, overlap_new=basis.overlap_new)
+    return linked.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+
+
+def fit_of(*, baseline: Baseline) -> saving.Fit | None:
+    """
+    Return how well a baseline fits its bills; None for one that was stated.
+    """
+    kept = baseline.fitted_on
+    names = [field.name for field in fields(saving.Fit)]
+    return saving.Fit(**{name: kept[name] for name in names}) if "r2" in kept else None
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPeriod:
+    """
+    A bill a baseline was fitted to, and what the baseline says of its days.
+    """
+
+    days: float
+    degree_days: float
+    use_kwh: float
+    fitted_kwh: float
+
+
+def periods_of(*, baseline: Baseline) -> list[FittedPeriod]:
+    """
+    Return the bills a baseline was fitted to.
+    """
+    kept = baseline.fitted_on
+    base, slope = float(baseline.base_kwh), float(baseline.slope_kwh)
+    rows = zip(*(kept.get(name, ()) for name in ("days", "degree_days", "use_kwh")), strict=True)
+    return [FittedPeriod(d, h, use, base * d + slope * h) for d, h, use in rows]
+
+
+def figures_needed(*, contract: Contract, today: dt.date) -> list[tuple[str, dt.date]]:
+    """
+    Return the figures that bills of months that are over wait for, oldest first, with the names
+    of their kinds; at most those of the last year.
+    """
+    kinds = MonthlyFigure.Kind
+    savings = list(contract.terms.filter(model="savings"))
+    held = set(MonthlyFigure.objects.filter(contract=contract).values_list("kind", "month"))
+    billed = set(contract.periods.filter(status="invoiced").values_list("local_days", flat=True))
+    done = {days.lower.replace(day=1) for days in billed}
+    found = []
+    month = today.replace(day=1)
+    for _ in range(12):
+        month = (month - dt.timedelta(days=1)).replace(day=1)
+        runs = any(
+            terms.valid.lower <= month and (terms.valid.upper is None or month < terms.valid.upper)
+            for terms in savings
+        )
+        if not runs or month in done:
+            continue
+        found += [
+            (str(kind.label), month)
+            for kind in (kinds.DEGREE_DAYS, kinds.FUEL_KWH)
+            if (kind.value, month) not in held
+        ]
+    return found[::-1]

@@ -81,7 +81,8 @@ def _particulars(
 ) -> Stored:  # fmt: skip
     found: Stored = {}
     if agreed.escalation is not None:
-        found["years"] = first.year - terms.valid.lower.year
+        # Terms that are only tried on days before they begin have not risen yet.
+        found["years"] = max(0, first.year - terms.valid.lower.year)
     if agreed.true_up:
         found |= year_of_savings(contract_id=contract.pk, first=first)
         found["ends_year"] = _ends_year(contract, end)

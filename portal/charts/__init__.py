@@ -11,6 +11,7 @@ from portal.charts.flows import Flow, Node, sankey
 from portal.charts.hours import HourCell, hour_map
 from portal.charts.lines import Limit, Line, Point, line_chart
 from portal.charts.strips import QualityCell, UptimeDay, quality_strip, uptime_strip
+from portal.charts.waterfall import Step, waterfall
 
 __all__ = [
     "Bar",
@@ -25,6 +26,7 @@ __all__ = [
     "Point",
     "QualityCell",
     "Stack",
+    "Step",
     "Svg",
     "UptimeDay",
     "hour_map",
@@ -35,4 +37,5 @@ __all__ = [
     "sankey",
     "stacked_bars",
     "uptime_strip",
+    "waterfall",
 ]

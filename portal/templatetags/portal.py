@@ -357,6 +357,14 @@ def money_tabs() -> list[tuple[str, str]]:
 
 
 @register.simple_tag
+def contract_tabs() -> list[tuple[str, str]]:
+    """
+    Return the lists around contracts with their names.
+    """
+    return [("ops-contracts", gettext("Contracts")), ("ops-indices", gettext("Price indices"))]
+
+
+@register.simple_tag
 def statement_tabs() -> list[tuple[str, str]]:
     """
     Return the lists of statements and what they rest on, with their names.

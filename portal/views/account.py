@@ -65,6 +65,26 @@ def account(request: PortalRequest) -> HttpResponseBase:
     return render(request, "account/account.html", context)
 
 
+@for_members
+def agreements(request: PortalRequest) -> HttpResponseBase:
+    """
+    What the customer agreed to, contract by contract, in plain words.
+    """
+    _customer(request)
+    rows = queries.contracts(viewer=request.viewer, today=timezone.localdate())
+    shown = [
+        (
+            contract,
+            queries.terms_in_words(viewer=request.viewer, contract=contract),
+            queries.supply_in_words(
+                viewer=request.viewer, contract=contract, day=timezone.localdate()
+            ),
+        )
+        for contract in rows.exclude(status="draft")[:50]
+    ]
+    return render(request, "account/agreements.html", {"contracts": shown})
+
+
 def _payment_code(document: queries.Balanced) -> SafeString | None:
     """
     Return the payment of a document as an EPC QR code that banking apps read, or None where the

@@ -74,6 +74,9 @@ def contract(request: PortalRequest, pk: int) -> HttpResponseBase:
     context = {
         "contract": shown,
         "versions": versions,
+        "supply": queries.supply_in_words(
+            viewer=request.viewer, contract=shown, day=timezone.localdate()
+        ),
         "baselines": queries.baselines(viewer=request.viewer, contract_id=pk),
         "documents": queries.invoices(viewer=request.viewer).filter(contract=shown)[:24],
         "may_bill": may_bill,

@@ -15,9 +15,10 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from billing import operations, queries
-from billing.domain import agreement
+from billing.domain import agreement, simulation
 from portal.forms.terms import TermsInput, initial_of
 from portal.views.base import PortalRequest, for_action
+from portal.views.simulated import Result, result_of
 from sites.access import Action
 
 # What a contract about heat, or about hosting, can be priced by.
@@ -67,12 +68,15 @@ def new_terms(request: PortalRequest, pk: int) -> HttpResponseBase:
         else:
             messages.success(request, gettext("The terms are agreed."))
             return redirect("ops-contract", pk=pk)
+    result = None
+    if draft is not None and "try" in request.POST:
+        result = _tried(request, contract, given)
     names = dict(queries.price_models())
     context = {
         "contract": contract, "given": given, "form": given.fields, "draft": draft,
         "model": model, "model_name": names[model],
         "models": [(code, names[code]) for code in models_for(contract)],
-        "focus": request.POST.get("rows", ""),
+        "result": result,
     }  # fmt: skip
     return render(request, "ops/terms_new.html", context)
 
@@ -110,6 +114,20 @@ def _initial(request: PortalRequest, contract: Any, model: str) -> dict[str, Any
     return found
 
 
+def _tried(request: PortalRequest, contract: Any, given: TermsInput) -> Result:
+    """
+    Return what the last twelve closed months would have cost by what is typed.
+    """
+    terms = queries.draft_terms(
+        contract=contract, first_day=given.fields.cleaned_data["first_day"], model=given.model,
+        details=given.details, **given.columns(),
+    )  # fmt: skip
+    months = queries.closed_months(today=timezone.localdate())
+    [inputs] = queries.simulated_inputs(contract=contract, terms=[terms], months=months)
+    rated = simulation.run(inputs, simulation.Change())
+    return result_of(request, contract, rated, gettext("By these terms"))
+
+
 def _draft(request: PortalRequest, contract: Any, given: TermsInput) -> queries.Draft | None:
     """
     Return the terms in words, None where the database would not take them.
@@ -119,8 +137,10 @@ def _draft(request: PortalRequest, contract: Any, given: TermsInput) -> queries.
         contract=contract, first_day=first_day, model=given.model, details=given.details,
         **given.columns(),
     )  # fmt: skip
+    # The index values of terms to come are not published yet: show what those of now give.
+    month = min(first_day, timezone.localdate()).replace(day=1)
     return queries.draft_in_words(
-        viewer=request.viewer, contract=contract, terms=terms, month=first_day.replace(day=1)
+        viewer=request.viewer, contract=contract, terms=terms, month=month
     )
 
 

@@ -46,7 +46,7 @@ def test_fixed_prices_rise_each_january_and_say_how():
     assert _rated(**given) == {"standing": D("120.00"), "fee": D("9.90")}
     assert _rated(**given, years=2) == {"standing": D("126.08"), "fee": D("10.40")}
     [line, _] = rating.rate([_stretch(**given, years=2)])
-    assert line.note == "4 × (1 + 2.5 %) ^ 2 → 4.2025"
+    assert line.note == "4 × (1 + 2.5 %) ^ 2, rounded 4.2025"
 
 
 def test_a_credit_by_tiers_is_capped_and_says_the_tier():

@@ -146,7 +146,7 @@ def test_an_indexed_fee_waits_for_its_index_and_shows_the_arithmetic():
     assert _nets(invoice) == {"energy": D("33.11"), "standing": D("425.17")}
     note = invoice.lines.get(charge="standing").explanation["note"]
     assert note == (
-        "14.5 × (0.2 + 0.4 × 121.7 / 118.2 + 0.4 × 88.1 / 96.4) = 14.5 × 0.977404 → 14.1724"
+        "14.5 × (0.2 + 0.4 × 121.7 / 118.2 + 0.4 × 88.1 / 96.4) = 14.5 × 0.977404, rounded 14.1724"
     )
 
 

@@ -28,6 +28,7 @@ from portal.charts import (
     Point,
     QualityCell,
     Stack,
+    Step,
     UptimeDay,
     hour_map,
     line_chart,
@@ -37,6 +38,7 @@ from portal.charts import (
     sankey,
     stacked_bars,
     uptime_strip,
+    waterfall,
 )
 
 GOLDEN = Path(__file__).with_name("charts")
@@ -157,6 +159,13 @@ def _energy(rejected: float | None = 20_243, **options) -> Chart:
     )
 
 
+def _difference(**options) -> Chart:
+    steps = [Step("Energy delivered", Decimal("412.50")), Step("Monthly fee", Decimal("-96"))]
+    return waterfall(
+        start=Step("Billed", Decimal(2400)), steps=steps, end="Simulated", number=_number, **options
+    )
+
+
 DRAWINGS = {
     "month_bars": _months,
     "uptime_strip": _uptime,
@@ -165,6 +174,7 @@ DRAWINGS = {
     "stacked_bars": _stacks,
     "sankey": _energy,
     "hour_map": _hours,
+    "waterfall": _difference,
 }
 
 
@@ -355,3 +365,16 @@ def test_links_of_a_drawing_are_left_to_the_table_for_the_keyboard():
 )
 def test_axis_has_round_numbers(lowest, highest, ticks):
     assert nice_ticks(lowest, highest) == ticks
+
+
+def test_a_waterfall_ends_where_its_steps_lead():
+    chart = _difference()
+
+    assert chart.total == Decimal("2716.50")
+    assert chart.highest == Extreme("Energy delivered", Decimal("412.50"))
+    assert "Simulated: 2,716" in chart.wide
+    assert "Monthly fee: -96" in chart.wide
+    assert chart.wide.count("f-it") == 2
+    down = waterfall(start=Step("a", 5), steps=[Step("b", -9)], end="c", number=_number)
+    assert down.total == -4
+    assert "c: -4" in down.wide

@@ -264,5 +264,5 @@ def test_the_pages_cost_the_same_for_many(django_assert_num_queries: Any):
 
     with django_assert_num_queries(13):
         client.get(f"/ops/contracts/{contract.pk}/terms/new/")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         client.get(f"/ops/contracts/{contract.pk}/")
