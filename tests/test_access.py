@@ -368,7 +368,9 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
     filled = filled.replace("channels/<int:pk>", f"channels/{_first(Channel)}")
     filled = filled.replace("points/<int:pk>", f"points/{_first(MeteringPoint)}")
-    filled = filled.replace("deliveries/<int:pk>", f"deliveries/{site.delivery_points.get().pk}")
+    filled = filled.replace(
+        "deliveries/<int:pk>", f"deliveries/{invoice.contract.delivery_point_id}"
+    )
     filled = filled.replace("meters/<int:pk>", f"meters/{_first(Meter)}")
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
