@@ -275,6 +275,7 @@ ACCESS = {
     "ops/statements/reference/rules/": (200, 200, 404, 404, 404, 302),
     "ops/statements/reference/new/": (200, 200, 404, 404, 404, 302),
     "ops/statements/ratios/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/ratios/<slug:slug>/": (200, 404, 404, 404, 404, 302),
     "ops/statements/reports/": (200, 200, 404, 404, 404, 302),
     "ops/statements/reports/<slug:slug>/<int:year>/": (200, 404, 404, 404, 404, 302),
     # The statement and the outside check are the tenant's.
@@ -375,6 +376,7 @@ def _address(route: str, invoice: Invoice) -> str:
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
     filled = filled.replace("reports/<slug:slug>/<int:year>", f"reports/{site.slug}/2025")
+    filled = filled.replace("ratios/<slug:slug>", f"ratios/{site.slug}")
     filled = filled.replace("emissions/<slug:slug>", f"emissions/{site.slug}")
     filled = filled.replace("years/<int:year>", "years/2025")
     filled = filled.replace("methods/<str:version>", "methods/1.1")

@@ -21,6 +21,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from telemetry.domain.statement import METHOD
+
 register = template.Library()
 
 Number = Decimal | float | int
@@ -379,3 +381,11 @@ def statement_tabs() -> list[tuple[str, str]]:
         ("ops-reports", gettext("Reports")),
         ("ops-factors", gettext("Reference data")),
     ]
+
+
+@register.simple_tag
+def method_version() -> str:
+    """
+    Return the version of the method by which figures are made now.
+    """
+    return METHOD

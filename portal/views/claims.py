@@ -16,11 +16,12 @@ from django.utils.translation import gettext, ngettext
 
 from portal.templatetags.portal import number, percent
 from portal.views.lists import Column
-from telemetry.domain.kpi import PUBLISHED_FROM, Ratio, Reason
+from telemetry.domain.kpi import PUBLISHED_FROM, Ratio, Reason, without
 
 # Regulation (EU) 2024/1364 names these standards for the two ratios.
 PUE_SOURCE = "EN 50600-4-2, ISO/IEC 30134-2"
 ERF_SOURCE = "EN 50600-4-6, ISO/IEC 30134-6"
+REF_SOURCE = "EN 50600-4-3, ISO/IEC 30134-3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,31 @@ def _avoided_formula(taking: Sequence[Any]) -> str:
         for d in taking
     ]
     return "; ".join(parts)
+
+
+def renewable_claim(found: Any | None) -> Claim:
+    """
+    Return the renewable share of a site's electricity with its mix as a claim.
+    """
+    ref = found.ref if found is not None else without(Reason.NO_METER)
+    mix = found.mix if found is not None else []
+    return Claim(
+        key="ref",
+        title=gettext("Renewable electricity"),
+        value=ref.value,
+        unit="1",
+        text=percent(ref.value),
+        shown_unit=gettext("of the site’s electricity, over the whole time (REF)"),
+        scope=gettext(
+            "Certificates cancelled for these months, contracts, and what the site made and used"
+            " itself. It is a balance: it says nothing of single hours, nor of the heat."
+        ),
+        source=REF_SOURCE,
+        coverage=ref.coverage if ref.value is not None else None,
+        months=ref.months,
+        formula="; ".join(f"{name}: {percent(share)}" for name, share in mix),
+        reason=reason_in_words(ref.reason, ref.coverage),
+    )
 
 
 def claim_columns(first: dt.date, last: dt.date) -> Sequence[Column[Any]]:

@@ -4,7 +4,6 @@ Reports to authorities: what is asked, what is known, what is lacking.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from django.contrib import messages
@@ -13,11 +12,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from portal.drawings import first_of_month
 from portal.forms.reports import Declared
-from portal.templatetags.portal import number
 from portal.views.base import PortalRequest, for_kind
-from portal.views.claims import reason_in_words
 from portal.views.lists import Column, csv_answer
 from sites import queries as places
 from sites.access import Action, Kind
@@ -33,72 +29,6 @@ def _year(request: PortalRequest) -> int:
     if not asked.isdecimal() or not 2000 <= int(asked) <= newest + 1:
         raise Http404
     return int(asked)
-
-
-@for_kind(Kind.OPERATOR)
-def kpis(request: PortalRequest) -> HttpResponseBase:
-    """
-    The ratios of all sites over the last twelve months that are over, or a calendar year, with
-    the meters behind them.
-    """
-    newest = first_of_month(timezone.localdate(), back=1)
-    first, last = first_of_month(newest, back=11), newest
-    if request.GET.get("year"):
-        year = _year(request)
-        first, last = dt.date(year, 1, 1), min(newest, dt.date(year, 12, 1))
-    found = queries.site_kpis(viewer=request.viewer, first_month=first, last_month=last)
-    if request.GET.get("format") == "csv":
-        columns = _kpi_columns(first, last)
-        rows = [(k, name, ratio) for k in found for name, ratio in k.all().items()]
-        return csv_answer(rows, columns, filename=f"ratios-{first:%Y-%m}-{last:%Y-%m}.csv")
-    context = {
-        "first": first,
-        "last": last,
-        "year": request.GET.get("year", ""),
-        "years": range(newest.year, newest.year - 4, -1),
-        "rows": [(k, _cells(k.all())) for k in found],
-        "portfolio": queries.portfolio(found),
-    }
-    return render(request, "ops/kpis.html", context)
-
-
-# Decimals, and what is written behind.
-_SHOWN = {
-    "pue": (2, ""), "ref": (3, ""), "erf": (3, ""), "ere": (2, ""), "cer": (1, ""),
-    "cue": (3, "kg/kWh"), "wue": (2, "l/kWh"),
-}  # fmt: skip
-
-
-def _cells(ratios: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name.upper(),
-            "text": number(ratio.value, _SHOWN[name][0]),
-            "unit": _SHOWN[name][1],
-            "why": reason_in_words(ratio.reason, ratio.coverage),
-            "interim": ratio.interim and ratio.value is not None,
-            "coverage": ratio.coverage,
-        }
-        for name, ratio in ratios.items()
-    ]
-
-
-def _kpi_columns(first: dt.date, last: dt.date) -> list[Column[Any]]:
-    return [
-        Column("site", value=lambda row: row[0].site.slug),
-        Column("first_month", value=lambda row: f"{first:%Y-%m}"),
-        Column("last_month", value=lambda row: f"{last:%Y-%m}"),
-        Column("ratio", value=lambda row: row[1]),
-        Column("value", value=lambda row: row[2].value),
-        Column("numerator", value=lambda row: row[2].numerator_kwh),
-        Column("denominator", value=lambda row: row[2].denominator_kwh),
-        Column("coverage", value=lambda row: f"{row[2].coverage:.4f}"),
-        Column("months", value=lambda row: row[2].months),
-        Column("interim", value=lambda row: "yes" if row[2].interim else "no"),
-        Column("reason", value=lambda row: row[2].reason),
-        Column("facility_basis", value=lambda row: row[0].figures.facility_basis),
-        Column("it_basis", value=lambda row: row[0].figures.it_basis),
-    ]
 
 
 @for_kind(Kind.OPERATOR)

@@ -28,6 +28,7 @@ from portal.views.claims import (
     erf_claim,
     pue_claim,
     reason_in_words,
+    renewable_claim,
 )
 from portal.views.hosting import DAYS
 from portal.views.lists import Column, csv_answer
@@ -108,6 +109,7 @@ def shown_figures(place: Any, now: dt.datetime) -> Shown:
             pue_claim(figures.pue),
             erf_claim(figures.erf, own_footprint=False),
             avoided_claim(metering.public_displaced(site_id=place.pk, **span), months=len(months)),
+            renewable_claim(metering.public_renewable(site_id=place.pk, **span)),
         ],
         months=months,
         days=days,

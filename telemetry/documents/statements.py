@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from telemetry.documents import credential
+from telemetry.documents.methods import digest_of
 from telemetry.domain.status_list import encoded
 from telemetry.models import IssuerKey, Statement
 from telemetry.queries.statements import Issuer
@@ -23,6 +24,13 @@ def address_of(statement: Statement) -> str:
     Return the address where anybody can check a statement; it is the credential's id.
     """
     return f"{settings.BASE_URL.rstrip('/')}/verify/{statement.public_id}/"
+
+
+def method_address(version: str) -> str:
+    """
+    Return the address of the document that says how figures are made.
+    """
+    return f"{settings.BASE_URL.rstrip('/')}/methods/{version}/"
 
 
 def status_address(issuer: Issuer) -> str:
@@ -53,7 +61,12 @@ def signed_statement(
         "name": f"Energy and heat statement {statement.number}",
         "validFrom": credential.instant(at),
         "validUntil": credential.instant(statement.valid_until),
-        "credentialSubject": {**statement.content, "number": statement.number},
+        "credentialSubject": {
+            **statement.content,
+            "number": statement.number,
+            "methodDocument": method_address(statement.content["method"]),
+            "methodSha256": digest_of(statement.content["method"]),
+        },
         "credentialStatus": {
             "id": f"{status_address(issuer)}#{statement.status_index}",
             "type": "BitstringStatusListEntry",

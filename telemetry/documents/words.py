@@ -88,6 +88,12 @@ def _kinds(gas: str = "CO2") -> dict[str, _Kind]:
             gettext("Everything the site used, set against its servers."),
             2,
         ),
+        "ref": _Kind(
+            gettext("Renewable electricity of the whole site"),
+            "REF",
+            gettext("Covered by attributes or made at the site, over the whole period."),
+            None,
+        ),
         "erf": _Kind(
             gettext("Heat that was reused, of the site’s energy"),
             "ERF",

@@ -23,7 +23,13 @@ from telemetry.models.availability import (
     Probe,
     ProbeResult,
 )
-from telemetry.models.carbon import EmissionFactor, KpiRule, ReportingYear, SiteBoundary
+from telemetry.models.carbon import (
+    EmissionFactor,
+    KpiRule,
+    MonthFigures,
+    ReportingYear,
+    SiteBoundary,
+)
 from telemetry.models.declared import DeclaredFigure
 from telemetry.models.disclosure import (
     IssuerKey,
@@ -98,6 +104,7 @@ __all__ = [
     "Meter",
     "MeterRegister",
     "MeteringPoint",
+    "MonthFigures",
     "OutsideCheck",
     "Part",
     "Probe",

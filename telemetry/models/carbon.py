@@ -221,3 +221,41 @@ class ReportingYear(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operator_id} {self.year}"
+
+
+class MonthFiguresQuerySet(ScopedQuerySet["MonthFigures"]):
+    scope = Scope(operator="site__operator")
+
+
+class MonthFigures(models.Model):
+    """
+    What was worked out of a site's local month, kept as it was: by which method, of which factors,
+    with which coverage. A later run that comes to something else supersedes it.
+    """
+
+    class Kind(models.TextChoices):
+        RATIOS = "ratios", "Ratios"
+        EMISSIONS = "emissions", "Emissions"
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="month_figures")
+    month = models.DateField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    method = models.CharField(max_length=10)
+    content = models.JSONField()
+    sha256 = models.BinaryField()
+    computed_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MonthFiguresQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "month", "kind"], name="one_set_of_figures_per_month",
+                condition=Q(superseded_at__isnull=True),
+            ),
+            models.CheckConstraint(name="figures_are_of_a_month", condition=Q(month__day=1)),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.site_id} {self.month:%Y-%m} {self.kind}"

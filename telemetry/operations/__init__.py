@@ -84,6 +84,7 @@ from telemetry.operations.metering import (
     install_meter,
     set_radio_key,
 )
+from telemetry.operations.month_figures import keep_emissions, keep_ratios
 from telemetry.operations.probes import (
     NotThisSitesService,
     add_probe,
@@ -205,6 +206,8 @@ __all__ = [
     "ingest",
     "install_meter",
     "issue_statement",
+    "keep_emissions",
+    "keep_ratios",
     "keep_unreadable",
     "key_compromised",
     "let_recalled_go",

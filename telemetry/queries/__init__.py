@@ -174,6 +174,7 @@ from telemetry.queries.public import (
     public_displaced,
     public_heat,
     public_incidents,
+    public_renewable,
     public_uptime_days,
 )
 from telemetry.queries.purchases import Purchase, hourly_match, match_hours, purchases
@@ -228,6 +229,7 @@ from telemetry.queries.series import (
 from telemetry.queries.statement_content import (
     MatchedHour,
     Stated,
+    service_hours,
     statement_contents,
     statement_hours,
 )
@@ -244,6 +246,7 @@ from telemetry.queries.statements import (
     services_without_statement,
     shared_statement,
     shares_of,
+    sites_without_statement,
     statements,
     statements_to_mail,
     statements_touched,
@@ -437,6 +440,7 @@ __all__ = [
     "public_displaced",
     "public_heat",
     "public_incidents",
+    "public_renewable",
     "public_site_figures",
     "public_statement",
     "public_uptime_days",
@@ -458,6 +462,7 @@ __all__ = [
     "rule_plan",
     "service_availability",
     "service_energy",
+    "service_hours",
     "services_without_statement",
     "shared_statement",
     "shares_of",
@@ -466,6 +471,7 @@ __all__ = [
     "site_footprints",
     "site_kpis",
     "site_states",
+    "sites_without_statement",
     "statement_contents",
     "statement_hours",
     "statements",

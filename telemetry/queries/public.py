@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from django.db.models import Sum
 
 from sites.access import Kind, Viewer
 from sites.domain import Period
 from sites.models import Site
-from telemetry.models import MeteringPoint
+from telemetry.domain import kpi
+from telemetry.models import AttributeAllocation, AttributeLot, MeteringPoint
 from telemetry.queries.displaced import Displaced, displaced
+from telemetry.queries.kpis import site_kpis
 from telemetry.queries.outages import incidents
 from telemetry.queries.series import MonthEnergy, boundary_energy
 from telemetry.queries.uptime import UptimeDay, uptime_days
@@ -91,3 +96,45 @@ def public_displaced(*, site_id: int, first_month: dt.date, last_month: dt.date)
     if viewer is None:
         return []
     return displaced(viewer=viewer, site_id=site_id, first_month=first_month, last_month=last_month)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicRenewable:
+    """
+    The renewable share of a site's electricity, and of what it is made, by kind and technology, as
+    shares that add up to one.
+    """
+
+    ref: kpi.Ratio
+    mix: list[tuple[str, Decimal]]
+
+
+def public_renewable(
+    *, site_id: int, first_month: dt.date, last_month: dt.date
+) -> PublicRenewable | None:
+    """
+    Return how renewable the electricity of a public site was; None for another. The energies
+    behind it are left out.
+    """
+    viewer = _as_operator([site_id]).get(site_id)
+    if viewer is None:
+        return None
+    found = site_kpis(
+        viewer=viewer, site_ids=[site_id], first_month=first_month, last_month=last_month
+    )
+    rows = (
+        AttributeAllocation.objects.filter(
+            site_id=site_id, ended_at__isnull=True, month__range=(first_month, last_month)
+        )
+        .values_list("lot__kind", "lot__technology")
+        .annotate(kwh=Sum("kwh"))
+        .order_by("-kwh")
+    )
+    kinds, technologies = AttributeLot.Kind, AttributeLot.Technology
+    named = [(f"{kinds(k).label}, {technologies(t).label.lower()}", kwh) for k, t, kwh in rows]
+    total = sum((kwh for _, kwh in named), Decimal(0))
+    ref = found[0].ref if found else kpi.without(kpi.Reason.NO_METER)
+    return PublicRenewable(
+        ref=replace(ref, numerator_kwh=None, denominator_kwh=None, joints=()),
+        mix=[(name, kwh / total) for name, kwh in named],
+    )

@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
+
 from sites.access import Kind, Viewer
 from sites.domain import Period, local_days
 from sites.models import HostingService
 from telemetry.domain import kpi, statement
 from telemetry.domain.carbon import Rest
 from telemetry.domain.statement import Figure
-from telemetry.models import Channel, Statement
+from telemetry.models import AttributeAllocation, Channel, Statement
 from telemetry.queries import jointly
 from telemetry.queries.carbon import Footprint, tenant_footprint
 from telemetry.queries.evidence import readings_digest
 from telemetry.queries.figures import SiteFigures, site_figures
+from telemetry.queries.kpis import site_kpis
 from telemetry.queries.public import public_heat
 from telemetry.queries.purchases import Purchase, match_hours, purchases
 from telemetry.queries.quality import estimated_share
@@ -117,6 +120,7 @@ def _stated(
         *_of_purchase(bought, footprints[0] if footprints else None),
         _uptime(uptimes.get(service.pk)),
         *_of_site(figures, heat_estimated),
+        _ref(service, span),
         _unless_estimated(_heat(service, heat), heat_estimated),
     ]
     inputs = [_input(channel, role, period) for role, channel in channels]
@@ -270,6 +274,21 @@ def _of_site(figures: SiteFigures | None, estimated: Decimal | None) -> list[Fig
     ]  # fmt: skip
 
 
+def _ref(service: HostingService, span: dict[str, Any]) -> Figure:
+    """
+    Return the renewable share of the whole site. It tells nothing of a neighbour's use: what is
+    allocated is the operator's to know, and a share of a sum does not give it away.
+    """
+    operator = Viewer(stakeholder_id=service.site.operator_id, kind=Kind.OPERATOR)
+    found = site_kpis(viewer=operator, site_ids=[service.site_id], **span)
+    ref = found[0].ref if found else kpi.without(kpi.Reason.NO_METER)
+    return Figure(
+        "ref", ref.value, "1", "ISO/IEC 30134-3, EN 50600-4-3", 4,
+        coverage=None if ref.value is None else ref.coverage, reason=ref.reason,
+        interim=ref.interim, gates=False,
+    )  # fmt: skip
+
+
 def _unless_estimated(figure: Figure, estimated: Decimal | None) -> Figure:
     """
     Withhold a figure of the site's heat of which too much was estimated; the tenant's own
@@ -350,9 +369,33 @@ def statement_hours(*, viewer: Viewer, statement_id: int) -> list[MatchedHour]:
     found = (
         Statement.objects.visible_to(viewer).select_related("service__site").get(pk=statement_id)
     )
-    zone = zoneinfo.ZoneInfo(found.service.site.timezone)
-    period = period_of(found.service, found.first_month, found.last_month)
-    hours = match_hours(service_id=found.service_id, period=period)
+    return _hours_of(found.service, found.first_month, found.last_month)
+
+
+def service_hours(*, viewer: Viewer, service_id: int, last_month: dt.date) -> list[MatchedHour]:
+    """
+    Return the same of the newest month up to `last_month` for which anything is allocated by the
+    hour; nothing where there is none or the viewer may not see the service.
+    """
+    service = HostingService.objects.visible_to(viewer).select_related("site").get(pk=service_id)
+    newest = (
+        AttributeAllocation.objects.filter(
+            Q(service=service) | Q(service__isnull=True), site=service.site, hour__isnull=False,
+            month__lte=last_month, ended_at__isnull=True,
+        )
+        .order_by("-month")
+        .values_list("month", flat=True)
+        .first()
+    )  # fmt: skip
+    return [] if newest is None else _hours_of(service, newest, newest)
+
+
+def _hours_of(
+    service: HostingService, first_month: dt.date, last_month: dt.date
+) -> list[MatchedHour]:
+    zone = zoneinfo.ZoneInfo(service.site.timezone)
+    period = period_of(service, first_month, last_month)
+    hours = match_hours(service_id=service.pk, period=period)
     if not any(hour.clean_kwh for _, hour in hours):
         return []
     return [MatchedHour(at.astimezone(zone), h.load_kwh, h.matched_kwh) for at, h in hours]

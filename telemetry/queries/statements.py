@@ -109,18 +109,32 @@ def shared_statement(*, token: str) -> Statement | None:
     return public_statement(public_id=shown.public_id)
 
 
-def services_without_statement(*, month: dt.date, first_month: dt.date | None = None) -> list[int]:
+def sites_without_statement(*, month: dt.date) -> list[int]:
     """
-    Return the services in use whose statement over the months is neither issued nor waiting.
+    Return the sites with a service whose statement of a month is neither issued nor waiting.
+    """
+    services = services_without_statement(month=month)
+    rows = HostingService.objects.filter(pk__in=services).order_by("site_id")
+    return list(rows.values_list("site_id", flat=True).distinct())
+
+
+def services_without_statement(
+    *, month: dt.date, first_month: dt.date | None = None, site_id: int | None = None
+) -> list[int]:
+    """
+    Return the services in use, of one site or of all, whose statement over the months is neither
+    issued nor waiting.
     """
     first_month = first_month or month
     made = Statement.objects.filter(
         first_month=first_month, last_month=month
     ).exclude(state__in=[Statement.State.HELD, Statement.State.REVOKED])  # fmt: skip
     after = (month + dt.timedelta(days=32)).replace(day=1)
+    services = HostingService.objects.filter(site__started_on__lt=after)
+    if site_id is not None:
+        services = services.filter(site_id=site_id)
     return list(
-        HostingService.objects.filter(site__started_on__lt=after)
-        .exclude(pk__in=made.values("service_id"))
+        services.exclude(pk__in=made.values("service_id"))
         .order_by("pk")
         .values_list("pk", flat=True)
     )

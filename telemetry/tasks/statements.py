@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 import structlog
-from celery import chain, shared_task
+from celery import Signature, chain, shared_task
 from django.utils import timezone
 
 from telemetry import operations, queries
@@ -22,12 +22,53 @@ _AT_ONCE = 200
 @shared_task
 def draft_due_statements(**kwargs: Any) -> None:
     """
-    Send a task for each service whose statement of the last month is missing or held back.
+    Send a chain for each site that has a service whose statement of the last month is missing or
+    held back.
     """
     today = (timezone.now() - _SETTLED).date()
     month = (today.replace(day=1) - dt.timedelta(days=1)).replace(day=1)
-    for service_id in queries.services_without_statement(month=month):
-        draft_statement.delay(service_id=service_id, month=month.isoformat())
+    for site_id in queries.sites_without_statement(month=month):
+        month_chain(site_id=site_id, month=month).delay()
+
+
+def month_chain(*, site_id: int, month: dt.date, queue: str = "rollup") -> Signature[Any]:
+    """
+    Return the month of a site as one thing after the other: ratios, emissions, drafts of its
+    services. What follows is a person's: the approval.
+    """
+    given: dict[str, Any] = {"site_id": site_id, "month": month.isoformat()}
+    steps = (keep_ratios, keep_emissions, draft_site)
+    return chain(*[step.si(**given).set(queue=queue) for step in steps])
+
+
+@shared_task
+def keep_ratios(*, site_id: int, month: str, **kwargs: Any) -> None:
+    """
+    Keep the ratios of a site's month; again changes nothing.
+    """
+    day = dt.date.fromisoformat(month)
+    new = operations.keep_ratios(site_id=site_id, month=day, at=timezone.now())
+    logger.info("ratios kept", site_id=site_id, month=month, new=new)
+
+
+@shared_task
+def keep_emissions(*, site_id: int, month: str, **kwargs: Any) -> None:
+    """
+    Keep the emissions of a site's month; again changes nothing.
+    """
+    day = dt.date.fromisoformat(month)
+    new = operations.keep_emissions(site_id=site_id, month=day, at=timezone.now())
+    logger.info("emissions kept", site_id=site_id, month=month, new=new)
+
+
+@shared_task
+def draft_site(*, site_id: int, month: str, **kwargs: Any) -> None:
+    """
+    Draft the statements of a site's services that lack one, one after the other.
+    """
+    day = dt.date.fromisoformat(month)
+    for service_id in queries.services_without_statement(month=day, site_id=site_id):
+        draft_statement(service_id=service_id, month=month)
 
 
 @shared_task

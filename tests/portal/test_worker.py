@@ -19,11 +19,21 @@ from sites import operations, queries
 from sites.access import Role
 from sites.models import Invitation
 from telemetry import operations as metering
+from telemetry import queries as metering_queries
 from telemetry import tasks
-from telemetry.models import Alarm, AlarmLetter, ArchivedMonth, DirtyRange, Rollup
+from telemetry.models import (
+    Alarm,
+    AlarmLetter,
+    ArchivedMonth,
+    DirtyRange,
+    MonthFigures,
+    Rollup,
+    Statement,
+)
 from telemetry.tasks import alarms as alarm_tasks
 from telemetry.tasks import archive as archive_tasks
-from tests import factories
+from telemetry.tasks import statements as statement_tasks
+from tests import factories, factories_hosting
 from tests.celery_worker import queue_of_its_own
 from tests.factories_archive import JANUARY as ARCHIVED
 from tests.factories_archive import make_metered_site
@@ -136,6 +146,33 @@ def test_a_worker_finds_alarms_and_e_mails_them_once(
     assert f"1 alarm at {channel.site.name}" in letter
     assert "Quiet meter, heat: energy" in letter
     assert f"/ops/alarms/?site={channel.site_id}" in letter
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_month_goes_from_ratios_to_a_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EMAIL_FILE_PATH", str(tmp_path))
+    site = factories_hosting.make_metered_site(facility=10)
+    feed = factories_hosting.make_feed(site, 8)
+    reader = factories.make_user(stakeholder=feed.tenant)
+    last = factories_hosting.last_month(site)
+    month = (last.start + (last.end - last.start) / 2).date().replace(day=1)
+    with queue_of_its_own() as (queue, start_worker):
+        start_worker()
+        statement_tasks.month_chain(site_id=site.pk, month=month, queue=queue).apply_async()
+        draft = Statement.objects.filter(service=feed, state=Statement.State.DRAFT)
+        _wait_for(draft.exists)
+        kept = {row.kind: row for row in MonthFigures.objects.filter(site=site, month=month)}
+        issued = metering.issue_statement(
+            statement_id=draft.get().pk, at=timezone.now(), by_id=None
+        )
+        portal_tasks.send_statement.apply_async(kwargs={"statement_id": issued.pk}, queue=queue)
+        _wait_for(lambda: any(f"To: {reader.email}" in text for text in _letters(tmp_path)))
+
+    assert kept["ratios"].content["pue"]["value"] == "1.250000"
+    assert kept["emissions"].content["reason"] == "no_factor"
+    [letter] = [text for text in _letters(tmp_path) if reader.email in text]
+    assert issued.number in letter
+    assert metering_queries.sites_without_statement(month=month) == []
 
 
 def _letters(folder: Path) -> list[str]:
