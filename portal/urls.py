@@ -400,6 +400,11 @@ urlpatterns = [
     ),
     path("ops/statements/<int:pk>/", ops_statements.statement, name="ops-statement"),
     path("ops/statements/<int:pk>/revoke/", ops_statements.revoke, name="ops-statement-revoke"),
+    path(
+        "services/<int:pk>/<int:year>/electricity.pdf",
+        ops_reports.customer_year,
+        name="customer-year",
+    ),
     path("checks/<int:pk>/report.pdf", ops_statements.check_file, name="outside-check"),
     path("methods/<str:version>/", methods.method, name="method"),
     path("verify/", verify.verify, name="verify"),

@@ -291,6 +291,8 @@ ACCESS = {
     "hosting/statements/<int:pk>/": (404, 404, 404, 404, 200, 302),
     "hosting/statements/<int:pk>/share/": (404, 404, 404, 404, 405, 302),
     "hosting/statements/<int:pk>/unshare/": (404, 404, 404, 404, 405, 302),
+    # The service is the tenant's.
+    "services/<int:pk>/<int:year>/electricity.pdf": (200, 404, 404, 404, 200, 302),
     "checks/<int:pk>/report.pdf": (200, 404, 404, 404, 200, 302),
     # Whoever has a statement may ask whether it holds; its figures need the tenant's link.
     "verify/": (200, 200, 200, 200, 200, 200),
@@ -376,6 +378,9 @@ def _address(route: str, invoice: Invoice) -> str:
     for name, model in (("files", Upload), ("batches", IngestBatch), ("mappings", ColumnMapping)):
         filled = filled.replace(f"imports/{name}/<int:pk>", f"imports/{name}/{_first(model)}")
     filled = filled.replace("reports/<slug:slug>/<int:year>", f"reports/{site.slug}/2025")
+    filled = filled.replace(
+        "services/<int:pk>/<int:year>", f"services/{_first(HostingService)}/2025"
+    )
     filled = filled.replace("ratios/<slug:slug>", f"ratios/{site.slug}")
     filled = filled.replace("emissions/<slug:slug>", f"emissions/{site.slug}")
     filled = filled.replace("years/<int:year>", "years/2025")

@@ -13,12 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from portal.forms.reports import Declared
-from portal.views.base import PortalRequest, for_kind
+from portal.views.base import PortalRequest, for_kind, for_members
 from portal.views.lists import Column, csv_answer
 from sites import queries as places
 from sites.access import Action, Kind
 from telemetry import operations, queries
 from telemetry.documents.spreadsheet import workbook
+from telemetry.documents.yearly import yearly_pdf
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -138,6 +139,40 @@ def _customer_columns(year: int) -> list[Column[Any]]:
     ]
 
 
+@for_members
+def customer_year(request: PortalRequest, pk: int, year: int) -> HttpResponseBase:
+    """
+    One customer's electricity of a year as PDF or CSV, for the operator and the customer itself.
+    """
+    if not 2000 <= year <= timezone.localdate().year:
+        raise Http404
+    found = queries.customer_years(viewer=request.viewer, year=year, service_ids=[pk])
+    if not found:
+        raise Http404
+    (shown,) = found
+    name = f"electricity-{shown.service.slug}-{year}"
+    if request.GET.get("format") == "csv":
+        return csv_answer(shown.months, _year_columns(shown), filename=f"{name}.csv")
+    answer = HttpResponse(
+        yearly_pdf(year=shown, on=timezone.localdate()), content_type="application/pdf"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
+    return answer
+
+
+def _year_columns(shown: Any) -> list[Column[Any]]:
+    return [
+        Column("customer", value=lambda m: shown.service.tenant.name),
+        Column("service", value=lambda m: shown.service.name),
+        Column("site", value=lambda m: shown.service.site.name),
+        Column("month", value=lambda m: f"{m.month:%Y-%m}"),
+        Column("own_kwh", value=lambda m: m.it_kwh),
+        Column("with_share_of_site_kwh", value=lambda m: m.facility_kwh),
+        Column("coverage", value=lambda m: f"{m.coverage:.4f}"),
+        Column("reason", value=lambda m: m.reason),
+    ]
+
+
 def _heat_rows(heat: Any) -> list[tuple[str, object, str]]:
     return [
         ("site", heat.site.name, ""),
@@ -147,7 +182,8 @@ def _heat_rows(heat: Any) -> list[tuple[str, object, str]]:
         ("highest_hour", heat.max_kw, "kW"),
         ("mean_temperature", heat.mean_c, "°C"),
         ("contracted", heat.contracted_kw, "kW"),
-        ("exempt_under_2500000_kwh", "yes" if heat.exempt else "no", ""),
+        ("exempt_up_to", heat.exempt_up_to_kwh, "kWh"),
+        ("exempt", "yes" if heat.exempt else "no", ""),
         *((f"heat_{month}", kwh, "kWh") for month, kwh in heat.by_month_kwh.items()),
     ]
 

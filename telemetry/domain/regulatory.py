@@ -10,11 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-# Who must report: installed IT power of 500 kW (Directive (EU) 2023/1791, article 12).
-EED_FROM_KW = Decimal(500)
-# Waste heat up to this much a year need not be in the platform (EnEfG, section 17).
-ENEFG_HEAT_FROM_KWH = Decimal(2_500_000)
-
 
 class Origin(enum.StrEnum):
     """

@@ -18,8 +18,9 @@ from telemetry.domain import regulatory
 from telemetry.domain.regulatory import FIELDS, Field, Gap
 from telemetry.models import Channel, DeclaredFigure, MeteringPoint
 from telemetry.queries.attributes import renewable_by_kind
-from telemetry.queries.carbon import tenant_footprint
+from telemetry.queries.carbon import FootprintMonth, tenant_footprint
 from telemetry.queries.figures import SiteFigures, site_figures
+from telemetry.queries.reference import Rules
 from telemetry.queries.series import boundary_energy
 
 
@@ -38,7 +39,8 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Report:
     """
-    A site's report of a calendar year. `mandatory`: from 500 kW of IT power on.
+    A site's report of a calendar year. `mandatory`: from the IT power on that the rules in force at
+    its end name; never where no rule is held for the country.
     """
 
     site: Site
@@ -80,6 +82,7 @@ def eed_reports(
     )
     for site_id, symbol, value in declared.values_list("site_id", "symbol", "value"):
         said[site_id][symbol] = value
+    rules = Rules(found)
     water = _water(keys, year)
     warmth = _warmth(found, year)
     for site_id, kinds in renewable_by_kind(site_ids=keys, year=year).items():
@@ -91,7 +94,13 @@ def eed_reports(
         }
     return [
         _report(
-            site, year, figures[site.pk], said[site.pk], water.get(site.pk), warmth.get(site.pk)
+            site,
+            year,
+            figures[site.pk],
+            said[site.pk],
+            water.get(site.pk),
+            warmth.get(site.pk),
+            rules.value(site, "eed.report.it_kw", on=dt.date(year, 12, 31)),
         )
         for site in found
     ]
@@ -104,6 +113,7 @@ def _report(
     said: dict[str, str],
     water_m3: Decimal | None,
     warmth_c: Decimal | None,
+    from_kw: Decimal | None,
 ) -> Report:
     told: dict[str, tuple[str | None, str]] = {symbol: (v, "") for symbol, v in said.items()}
     told |= _of_site(site)
@@ -128,7 +138,9 @@ def _report(
         Answer(field, *_first(told.get(field.symbol), lacking.get(field.symbol)))
         for field in FIELDS
     ]
-    return Report(site, year, answers, mandatory=site.rated_it_kw >= regulatory.EED_FROM_KW)
+    return Report(
+        site, year, answers, mandatory=from_kw is not None and site.rated_it_kw >= from_kw
+    )
 
 
 def _first(
@@ -215,30 +227,36 @@ class CustomerYear:
     """
 
     service: HostingService
+    year: int
     it_kwh: Decimal | None
     facility_kwh: Decimal | None
     coverage: Decimal
     reason: str | None
+    months: list[FootprintMonth]
 
 
-def customer_years(*, viewer: Viewer, year: int) -> list[CustomerYear]:
+def customer_years(
+    *, viewer: Viewer, year: int, service_ids: Iterable[int] | None = None
+) -> list[CustomerYear]:
     """
-    Return the year of each hosting service the viewer may see.
+    Return the year of each hosting service the viewer may see, or of some of them.
     """
-    services = {
-        s.pk: s for s in HostingService.objects.visible_to(viewer).select_related("tenant", "site")
-    }
+    rows = HostingService.objects.visible_to(viewer).select_related("tenant", "site__operator")
+    services = {s.pk: s for s in rows}
     footprints = tenant_footprint(
-        viewer=viewer, first_month=dt.date(year, 1, 1), last_month=dt.date(year, 12, 1)
-    )
+        viewer=viewer, first_month=dt.date(year, 1, 1), last_month=dt.date(year, 12, 1),
+        service_ids=service_ids,
+    )  # fmt: skip
     return [
         CustomerYear(
             service=services[f.service_id],
+            year=year,
             it_kwh=f.it_kwh,
             facility_kwh=f.facility_kwh,
             coverage=f.coverage,
             # An emission factor has no part in this.
             reason=None if f.it_kwh is not None else str(f.reason or ""),
+            months=f.months,
         )
         for f in footprints
     ]
@@ -259,6 +277,8 @@ class WasteHeat:
     by_month_kwh: dict[str, Decimal | None]
     contracted_kw: Decimal
     exempt: bool
+    # None where no rule of a register is held for the country.
+    exempt_up_to_kwh: Decimal | None
 
 
 def waste_heat(*, viewer: Viewer, site_id: int, year: int) -> WasteHeat | None:
@@ -280,6 +300,7 @@ def waste_heat(*, viewer: Viewer, site_id: int, year: int) -> WasteHeat | None:
         cursor.execute(_HIGHEST, [site_id, span.start, span.end])
         (highest,) = cursor.fetchone()
     kwh = heat.kwh if heat else None
+    limit = Rules([site]).value(site, "enefg.heat_register.kwh", on=dt.date(year, 12, 31))
     contracted = DeliveryPoint.objects.visible_to(viewer).filter(site_id=site_id)
     return WasteHeat(
         site=site,
@@ -290,7 +311,8 @@ def waste_heat(*, viewer: Viewer, site_id: int, year: int) -> WasteHeat | None:
         mean_c=_warmth([site], year).get(site_id),
         by_month_kwh={f"{m.month:%Y-%m}": m.kwh for m in months},
         contracted_kw=sum(contracted.values_list("contracted_kw", flat=True), Decimal(0)),
-        exempt=kwh is not None and kwh <= regulatory.ENEFG_HEAT_FROM_KWH,
+        exempt=kwh is not None and limit is not None and kwh <= limit,
+        exempt_up_to_kwh=limit,
     )
 
 

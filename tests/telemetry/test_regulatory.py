@@ -13,11 +13,14 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
+from pypdf import PdfReader
 
+from seeds import reference as shipped
 from sites.access import Kind, Role, Viewer
-from sites.domain import local_days
+from sites.domain import local_days, local_month
 from sites.models import Site
 from telemetry import operations, queries
+from telemetry.documents.yearly import yearly_pdf
 from telemetry.domain import regulatory
 from telemetry.domain.regulatory import BY_SYMBOL, FIELDS, Gap, Origin
 from telemetry.models import Channel, DeclaredFigure, MeteringPoint
@@ -67,7 +70,9 @@ def test_meters_answer_by_the_symbols_of_the_regulation():
     heat = queries.waste_heat(viewer=_operator(site), site_id=site.pk, year=2025)
     assert heat is not None
     assert heat.max_kw == 12
-    assert heat.exempt
+    # No rule of a register is held in this test.
+    assert not heat.exempt
+    assert heat.exempt_up_to_kwh is None
     assert sum(v for v in heat.by_month_kwh.values() if v) == 12 * 8760
     stranger = factories.make_site()
     assert queries.eed_report(viewer=_operator(stranger), site_id=site.pk, year=2025) is None
@@ -155,3 +160,46 @@ def test_parts_and_totals():
     assert regulatory.gaps({"S-DC": "-5"})["S-DC"] is Gap.NEGATIVE
     assert regulatory.gaps({"S-DC": "NaN"})["S-DC"] is Gap.NOT_A_NUMBER
     assert {f.origin for f in FIELDS} == set(Origin)
+
+
+@pytest.mark.django_db
+def test_a_customer_has_its_year_on_paper():
+    site = factories.make_site()
+    march = local_month(2025, 3, site.timezone)
+    load(make_channel(site=site, boundary=MeteringPoint.Boundary.FACILITY), march, 10)
+    feed = make_channel(site=site, boundary=MeteringPoint.Boundary.TENANT_FEED)
+    load(feed, march, 8)
+    site.started_on = dt.date(2025, 3, 1)
+    site.save()
+    service = feed.point.hosting_service
+    assert service is not None
+    viewer = Viewer(1, service.tenant_id, Kind.TENANT, Role.VIEWER)
+
+    (year,) = queries.customer_years(viewer=viewer, year=2025, service_ids=[service.pk])
+    pdf = yearly_pdf(year=year, on=dt.date(2026, 1, 5))
+
+    words = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    assert "Electricity of 2025" in words
+    assert "5,944.0" in words
+    assert "section 15" in words
+    stranger = Viewer(1, factories.make_stakeholder().pk, Kind.OPERATOR, Role.ADMIN)
+    assert queries.customer_years(viewer=stranger, year=2025, service_ids=[service.pk]) == []
+
+
+@pytest.mark.django_db
+def test_duties_follow_the_rules_of_the_country():
+    shipped.load_kpi_rules(at=LATER)
+    large, small, abroad = (factories.make_site(country=c) for c in ("DE", "DE", "GB"))
+    for site, kw in ((large, 600), (small, 30), (abroad, 600)):
+        site.rated_it_kw = Decimal(kw)
+        site.save()
+
+    duties = [
+        report.mandatory
+        for site in (large, small, abroad)
+        for report in queries.eed_reports(
+            viewer=Viewer(1, site.operator_id, Kind.OPERATOR, Role.ADMIN), year=2025
+        )
+    ]
+
+    assert duties == [True, False, False]
