@@ -25,7 +25,6 @@ from sites.models import (
     HostingService,
     Invitation,
     Membership,
-    Site,
     Stakeholder,
     Webhook,
     WebhookMessage,
@@ -58,7 +57,7 @@ from tests import factories
 from tests.factories_alarms import make_alarm
 from tests.factories_availability import make_incident, make_probe, make_webhook, make_work
 from tests.factories_billing import JANUARY, make_contract, make_prices, meter_january
-from tests.factories_statements import make_statement_site
+from tests.factories_statements import make_claims, make_statement_site
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
 
 AUDIENCES = ["operator", "other operator", "partner", "neighbour", "tenant", "stranger"]
@@ -439,7 +438,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         checker="Auditor", scope="PUE", first_month=JANUARY, last_month=JANUARY,
         checked_on=JANUARY,
     )  # fmt: skip
-    _claims(site, tenant)
+    make_claims(site, tenant)
     return {
         "operator": site.operator,
         "other operator": factories.make_stakeholder(),
@@ -461,22 +460,6 @@ def _collection(invoice: Invoice) -> None:
     operations.make_debit_file(
         operator_id=seller.pk, collect_on=invoice.due_on, at=LATER, by_id=None
     )
-
-
-def _claims(site: Site, tenant: Stakeholder) -> None:
-    lot = metering.add_lot(
-        operator_id=site.operator_id, first_day=JANUARY, end_day=JANUARY.replace(month=2), at=LATER,
-        by_id=None, kind="onsite", technology="solar", country="DE", plant="Roof",
-        registry_id="1", kwh=Decimal(100),
-    )  # fmt: skip
-    metering.allocate(
-        lot_id=lot.pk, site_id=site.pk, service_id=None, month=JANUARY, kwh=Decimal(1), at=LATER,
-        by_id=None,
-    )  # fmt: skip
-    metering.claim(
-        site_id=site.pk, month=JANUARY, lot_id=lot.pk, claimant_id=tenant.pk, role="tenant",
-        share=Decimal("0.5"), at=LATER, by_id=None,
-    )  # fmt: skip
 
 
 def _sign_in(client: Client, world: dict[str, Stakeholder], audience: str) -> None:
