@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('sites', '0006_public_consent'),
-        ('telemetry', '0028_site_boundary'),
+        ('telemetry', '0029_month_end_rule'),
     ]
 
     operations = [
