@@ -43,7 +43,11 @@ def _places(kind: Kind) -> list[tuple[str, list[tuple[str, str]]]]:
             (gettext("Sites"), [("ops-fleet", gettext("Sites"))]),
             (
                 gettext("Watch"),
-                [("ops-alarms", gettext("Alarms")), ("ops-availability", gettext("Availability"))],
+                [
+                    ("ops-alarms", gettext("Alarms")),
+                    ("ops-availability", gettext("Availability")),
+                    ("ops-quality", gettext("Data quality")),
+                ],
             ),
             (
                 gettext("Metering"),
@@ -139,6 +143,15 @@ def _availability_places() -> list[tuple[str, str]]:
     ]
 
 
+def _quality_places() -> list[tuple[str, str]]:
+    return [
+        ("ops-quality", gettext("Findings")),
+        ("ops-edits", gettext("Edits and estimates")),
+        ("ops-shares", gettext("Estimated share")),
+        ("ops-quality-rules", gettext("Thresholds")),
+    ]
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """
     Add navigation, memberships, theme and density to every template.
@@ -158,8 +171,11 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "memberships": memberships,
         "acting": SimpleLazyObject(acting),
         "theme": theme if theme in THEMES else "system",
+        # Single keys may be switched off (WCAG 2.1.4).
+        "keys": "off" if request.COOKIES.get("keys") == "off" else "on",
         "density": density if density in DENSITIES else "comfortable",
         "alarm_places": SimpleLazyObject(lambda: _alarm_places(viewer)),
         "availability_places": SimpleLazyObject(_availability_places),
+        "quality_places": SimpleLazyObject(_quality_places),
         "portal_name": gettext("Warmgrid"),
     }

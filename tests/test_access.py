@@ -40,7 +40,9 @@ from telemetry.models import (
     Channel,
     Claim,
     ColumnMapping,
+    Decision,
     EscalationContact,
+    Finding,
     Gateway,
     Incident,
     IngestBatch,
@@ -49,6 +51,7 @@ from telemetry.models import (
     MeteringPoint,
     OutsideCheck,
     Probe,
+    RuleSetting,
     Statement,
     StatementShare,
     Upload,
@@ -57,6 +60,7 @@ from tests import factories
 from tests.factories_alarms import make_alarm
 from tests.factories_availability import make_incident, make_probe, make_webhook, make_work
 from tests.factories_billing import JANUARY, make_contract, make_prices, meter_january
+from tests.factories_quality import make_edit
 from tests.factories_statements import make_claims, make_statement_site
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
 
@@ -76,6 +80,7 @@ ACCESS = {
     "settings/naming/": (405, 405, 405, 405, 405, 302),
     "settings/theme/": (405, 405, 405, 405, 405, 405),
     "settings/density/": (405, 405, 405, 405, 405, 405),
+    "settings/keys/": (405, 405, 405, 405, 405, 405),
     "settings/password/": (200, 200, 200, 200, 200, 302),
     "password-reset/": (200, 200, 200, 200, 200, 200),
     "password-reset/sent/": (200, 200, 200, 200, 200, 200),
@@ -181,6 +186,17 @@ ACCESS = {
     "ops/alarms/webhooks/<int:pk>/renew/": (405, 405, 404, 404, 404, 302),
     "ops/alarms/webhooks/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
     "ops/alarms/webhooks/messages/<int:pk>/again/": (405, 405, 404, 404, 404, 302),
+    # The finding, the edit and the thresholds are the site's.
+    "ops/quality/": (200, 200, 404, 404, 404, 302),
+    "ops/quality/decide/": (405, 405, 404, 404, 404, 302),
+    "ops/quality/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/quality/edits/": (200, 200, 404, 404, 404, 302),
+    "ops/quality/edits/new/": (200, 200, 404, 404, 404, 302),
+    "ops/quality/edits/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/quality/rules/": (200, 200, 404, 404, 404, 302),
+    "ops/quality/rules/new/": (200, 200, 404, 404, 404, 302),
+    "ops/quality/rules/<int:pk>/end/": (405, 405, 404, 404, 404, 302),
+    "ops/quality/shares/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/": (200, 200, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/": (200, 404, 404, 404, 404, 302),
     # These only take POST; the rows show who gets past the guard.
@@ -332,6 +348,9 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("indices/<int:pk>", f"indices/{_first(PriceIndex)}")
     filled = filled.replace("<int:terms>", str(_first(Terms)))
     rows: list[tuple[str, type[Model]]] = [
+        ("quality/edits", Decision),
+        ("quality/rules", RuleSetting),
+        ("ops/quality", Finding),
         ("alarms/rules", AlarmRule),
         ("alarms/contacts", EscalationContact),
         ("alarms/silences", AlarmSilence),
@@ -422,6 +441,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
     )
     make_upload(site)
     make_alarm(channel)
+    make_edit(channel)
     make_probe(site, at=LATER)
     make_incident(site, at=LATER)
     make_work(site, start=LATER)

@@ -42,7 +42,13 @@ from billing.queries.contracts import (
     terms,
     terms_in_words,
 )
-from billing.queries.corrections import live_lines, to_correct, year_before
+from billing.queries.corrections import (
+    Billed,
+    billed_over,
+    live_lines,
+    to_correct,
+    year_before,
+)
 from billing.queries.evidence import WrittenLine, canonical_document, differences
 from billing.queries.followers import Follower, index_followers
 from billing.queries.inputs import (
@@ -137,6 +143,7 @@ __all__ = [
     "AccountRow",
     "Ageing",
     "Balanced",
+    "Billed",
     "CheckMeter",
     "Draft",
     "DueWeek",
@@ -158,6 +165,7 @@ __all__ = [
     "billable_days",
     "billed_by_month",
     "billed_months",
+    "billed_over",
     "billed_up_to",
     "bills",
     "booked_documents",

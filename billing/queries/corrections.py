@@ -86,6 +86,55 @@ ORDER BY lower(b.local_days), b.number
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """
+    An issued document that rests on a channel over [start, end): the kWh billed and their price,
+    None where energy has no price of its own.
+    """
+
+    invoice_id: int
+    number: str
+    customer: str
+    currency: str
+    start: dt.datetime
+    end: dt.datetime
+    billed_kwh: Decimal
+    unit_price: Decimal | None
+
+
+def billed_over(
+    *, viewer: Viewer, channel_id: int, start: dt.datetime, end: dt.datetime
+) -> list[Billed]:
+    """
+    Return the documents of the viewer's sales that stand and rest on a channel in some part of a
+    stretch of time, oldest first.
+    """
+    if viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
+        return []
+    lines = (
+        InvoiceLine.objects.filter(
+            invoice__operator_id=viewer.stakeholder_id, invoice__status=Invoice.Status.ISSUED,
+            reverses__isnull=True, reversed_by__isnull=True, evidence__channel_id=channel_id,
+            evidence__instants__overlap=(start, end),
+        )
+        .order_by("evidence__instants", "invoice_id", "position")
+        .values_list(
+            "invoice_id", "invoice__number", "invoice__customer__name", "invoice__currency",
+            "evidence__instants", "evidence__energy_kwh", "unit", "unit_price",
+        )
+    )  # fmt: skip
+    found: dict[tuple[int, dt.datetime], Billed] = {}
+    for key, number, customer, currency, instants, kwh, unit, price in lines:
+        place = (key, instants.lower)
+        if place not in found or unit == "kWh":
+            found[place] = Billed(
+                key, number, customer, currency, instants.lower, instants.upper, kwh,
+                price if unit == "kWh" else None,
+            )  # fmt: skip
+    return list(found.values())
+
+
 def year_before(today: dt.date) -> dt.date:
     """
     Return the first day of the month a year ago: as far back as late readings are looked for.

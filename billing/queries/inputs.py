@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from django.db.backends.postgresql.psycopg_any import DateRange
@@ -17,7 +17,7 @@ from billing.models import (
 )
 from sites.domain import Period
 from telemetry import queries as metering
-from telemetry.domain.quality import BLOCK_OVER, Tolerance
+from telemetry.domain.quality import Tolerance
 
 
 class Incomplete(Exception):
@@ -85,13 +85,14 @@ def metered_all(
     ]
     energies = metering.delivered_energies(wanted=asked)
     found: list[metering.MeteredEnergy | Incomplete | None] = []
+    limits = _share_limits(energies, [period for _, period in asked])
     told = iter(energies)
     for terms, period in wanted:
         energy = None if terms.metering_point_id is None else next(told)
         try:
             if isinstance(energy, Exception):
                 raise _incomplete(terms, energy)
-            found.append(energy if energy is None else _with_doubts(terms, energy, period))
+            found.append(energy if energy is None else _with_doubts(terms, energy, period, limits))
         except Incomplete as gap:
             found.append(gap)
     return found
@@ -108,15 +109,34 @@ def _incomplete(terms: Terms, problem: Exception) -> Incomplete:
     return Incomplete(str(problem))
 
 
+_Limits = Mapping[tuple[dt.datetime, int], metering.ShareLimits]
+
+
+def _share_limits(energies: Iterable[object], periods: Iterable[Period]) -> _Limits:
+    """
+    Return how much may be estimated, by the end of a period and the channel: two statements for
+    all periods that end together.
+    """
+    channels: defaultdict[dt.datetime, set[int]] = defaultdict(set)
+    for energy, period in zip(energies, periods, strict=True):
+        if isinstance(energy, metering.MeteredEnergy):
+            channels[period.end].add(energy.channel_id)
+    return {
+        (end, key): limits
+        for end, keys in channels.items()
+        for key, limits in metering.share_limits(channel_ids=keys, when=end).items()
+    }
+
+
 def _with_doubts(
-    terms: Terms, found: metering.MeteredEnergy, period: Period
+    terms: Terms, found: metering.MeteredEnergy, period: Period, limits: _Limits
 ) -> metering.MeteredEnergy:
     """
     Return the energy with what a person should know of it.
 
     :raises Incomplete: if it cannot be billed
     """
-    doubt = _doubt(found)
+    doubt = _doubt(found, limits[period.end, found.channel_id])
     # The last local day of a period is the one before the date of its end, wherever it is.
     if found.first_due is None or found.first_due >= period.end.date():
         return replace(found, warning=doubt) if doubt else found
@@ -131,19 +151,20 @@ def _with_doubts(
     return replace(found, warning=" ".join([*told, doubt]).strip())
 
 
-def _doubt(found: metering.MeteredEnergy) -> str:
+def _doubt(found: metering.MeteredEnergy, limits: metering.ShareLimits) -> str:
     """
     Return a sentence where so much was estimated that a person should look.
 
     :raises Incomplete: if so much was estimated that it cannot be billed
     """
     share = found.share
-    tolerance = share.tolerance()
+    tolerance = share.tolerance(review_over=limits.review_over, block_over=limits.block_over)
     if tolerance is Tolerance.ISSUE:
         return ""
     told = f"{share.share * 100:.1f} % of the energy of {found.channel_key} is estimated"
     if tolerance is Tolerance.BLOCK:
-        raise Incomplete(f"{told}; more than {BLOCK_OVER * 100:.0f} % cannot be billed.")
+        most = float(limits.block_over * 100)
+        raise Incomplete(f"{told}; more than {most:g} % cannot be billed.")
     return f"{told}."
 
 

@@ -215,5 +215,9 @@ class ThemeForm(forms.Form):
     theme = forms.ChoiceField(choices=[(value, value) for value in THEMES])
 
 
+class KeysForm(forms.Form):
+    keys = forms.ChoiceField(choices=[("on", "on"), ("off", "off")])
+
+
 class DensityForm(forms.Form):
     density = forms.ChoiceField(choices=[(value, value) for value in DENSITIES])

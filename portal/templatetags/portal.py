@@ -267,7 +267,7 @@ def icon(name: str) -> SafeString:
 _QUALITY = {
     "actual": ("ok", "check"),
     "scaled": ("info", "info"),
-    "edited": ("est", "activity"),
+    "edited": ("info", "pencil"),
     "estimated": ("est", "activity"),
     "suspect": ("warn", "triangle-alert"),
     "missing": ("unk", "minus"),

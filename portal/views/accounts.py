@@ -18,7 +18,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from portal.forms.accounts import DensityForm, PreferencesForm, SignInForm, ThemeForm
+from portal.forms.accounts import (
+    DensityForm,
+    KeysForm,
+    PreferencesForm,
+    SignInForm,
+    ThemeForm,
+)
 from portal.middleware import SESSION_STAKEHOLDER
 from portal.views.base import PortalRequest, for_people
 from sites import operations, queries
@@ -144,3 +150,11 @@ def set_density(request: HttpRequest) -> HttpResponseBase:
     Remember how close table rows stand.
     """
     return _remember(request, DensityForm(request.POST), "density")
+
+
+@require_POST
+def set_keys(request: HttpRequest) -> HttpResponseBase:
+    """
+    Remember whether single keys do anything; some people's speech or hands press them by chance.
+    """
+    return _remember(request, KeysForm(request.POST), "keys")

@@ -30,7 +30,7 @@ from telemetry.domain import availability
 from telemetry.domain.availability import Uptime
 from telemetry.domain.service_levels import UNKNOWN_TOLERATED
 
-_WORST_FIRST = ("missing", "suspect", "estimated", "scaled", "actual")
+_WORST_FIRST = ("missing", "suspect", "estimated", "edited", "scaled", "actual")
 
 
 DAYS = 90

@@ -21,6 +21,7 @@ from portal.views.lists import Column, csv_answer, listing
 from sites.access import Action, Kind
 from sites.domain import local_days
 from telemetry import queries
+from telemetry.queries import validation
 
 
 def _reading_columns(zone: str) -> Sequence[Column[Any]]:
@@ -41,11 +42,13 @@ def point(request: PortalRequest, pk: int) -> HttpResponseBase:
     channels = list(queries.channels(viewer=request.viewer, point_id=pk))
     form = PointFilter(request.GET, channels=channels)
     channel = form.channel()
+    waiting = validation.findings_of_points(viewer=request.viewer, point_ids=[pk])
     context = {
         "point": shown,
         "channels": channels,
         **_meters(request, shown),
         **(figure(request, channel, form) if channel is not None else {}),
+        "waiting_findings": waiting.get(pk),
     }
     return render(request, "ops/point.html", context)
 

@@ -316,7 +316,7 @@ class _Register:
             if end - start > longest and end not in self.broken:
                 self.breaches.append(Breach(
                     "gap", start, end, LOW,
-                    f"No readings for {hours(end - start).normalize():f} hours; both ends are"
+                    f"No readings for {hours(end - start).normalize():f} h; both ends are"
                     f" known, {(closing - opening).normalize():f} in between.",
                     "estimate", hours(end - start), hours(longest),
                     automatic=end - start <= LINEAR_UP_TO,
@@ -476,7 +476,7 @@ def interval_gaps(rows: Sequence[Reading], interval: dt.timedelta) -> list[Breac
         if missing > interval / 2:
             breaches.append(Breach(
                 "gap", before + interval, here, HIGH if missing > dt.timedelta(days=7) else MEDIUM,
-                f"No readings for {hours(missing).normalize():f} hours, and nothing tells the"
+                f"No readings for {hours(missing).normalize():f} h, and nothing tells the"
                 " total.",
                 "estimate", hours(missing), hours(interval),
             ))  # fmt: skip

@@ -32,7 +32,11 @@ Span = tuple[dt.datetime, dt.datetime]
 CONTEXT = dt.timedelta(days=2)
 # What the checks of readings find; other rules have checks of their own.
 READING_RULES = ("lost", "dip", "reset", "rise", "stale", "limit", "flat", "gap")
-_TEMPERATURES = frozenset({Channel.Quantity.SUPPLY, Channel.Quantity.RETURN})
+_TEMPERATURES = frozenset(
+    {Channel.Quantity.SUPPLY, Channel.Quantity.RETURN, Channel.Quantity.OUTDOOR}
+)
+# What the air can be, °C, where nothing else is set for it; a sensor in the sun reads more.
+_OUTDOORS = {"low": -50, "high": 50}
 
 
 def check_ranges(*, channel: Channel, spans: Sequence[Span], at: dt.datetime) -> list[Span]:
@@ -112,7 +116,7 @@ def _worth_a_look(channel: Channel, lower: dt.datetime, upper: dt.datetime, rule
         parameters["flat"] = 1800 if power_channel(channel) else 1e9
         gate = _REGISTER_GATE
     else:
-        limit = rules["limit"] or {"low": -1e12, "high": 1e12, "factor": 1e12}
+        limit = _limits_fit(channel, rules)["limit"] or {"low": -1e12, "high": 1e12, "factor": 1e12}
         temperature = channel.quantity in _TEMPERATURES
         can = rated(channel, lower)
         parameters["zeros"] = register_channel(channel) is not None
@@ -168,6 +172,11 @@ def _breaches_under(channel: Channel, window: Span, rules: Any) -> list[vee.Brea
 
 
 def _limits_fit(channel: Channel, rules: Any) -> Any:
+    limit = rules["limit"]
+    usual = vee.DEFAULTS["limit"]
+    if channel.quantity == Channel.Quantity.OUTDOOR and limit is not None:
+        own = {n: v for n, v in _OUTDOORS.items() if limit[n] == usual[n]}
+        return {**rules, "limit": {**limit, **own}}
     # Flow, and what else is neither a temperature nor power, has no limits of its own.
     if channel.quantity in _TEMPERATURES or channel.quantity == Channel.Quantity.POWER:
         return rules
@@ -266,6 +275,10 @@ def note(channel: Channel, breach: vee.Breach, same: Finding | None, at: dt.date
         grown = DateTimeTZRange(breach.start, breach.end)
         if breach.rule in READING_RULES:
             grown = DateTimeTZRange(min(lower, breach.start), max(upper, breach.end))
+        if breach.automatic and same.state == Finding.State.OPEN:
+            # Opened again, or an edit of it was taken back: the rule acts on its own again.
+            same.state, same.decided_at = Finding.State.ACCEPTED, at
+            same.save(update_fields=["state", "decided_at"])
         told = (grown, breach.severity, breach.detail[:300])
         if told != (same.span, same.severity, same.detail):
             same.span, same.severity, same.detail = told

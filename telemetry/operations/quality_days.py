@@ -17,7 +17,7 @@ from sites.domain import local_days
 from telemetry.archive import bring_back
 from telemetry.domain import vee
 from telemetry.domain.quality import Flag
-from telemetry.models import Channel, Finding, VeeValue
+from telemetry.models import Channel, Decision, Finding, VeeValue
 from telemetry.operations.day_rules import (
     DAY,
     DueDaysOf,
@@ -166,13 +166,19 @@ def _settle(
         finding = None
         if breach is not None:
             finding = note(days.channel, breach, old, at)
-        elif old is not None:
+        elif old is not None and not _is_mended(old):
             let_go([old], at)
         if key[0] in _MARKING and (finding or old):
             doubted = finding is not None and finding.severity == vee.HIGH
             doubted = doubted and finding.state != Finding.State.DISMISSED  # type: ignore[union-attr]
             dirty += _mark(days, key[1], finding or old, doubted, at)  # type: ignore[arg-type]
     return dirty
+
+
+def _is_mended(finding: Finding) -> bool:
+    # These rules look at what counts: what a decision mended must not end the decision.
+    alive = [Decision.State.IN_FORCE, Decision.State.PROPOSED]
+    return finding.decisions.filter(state__in=alive).exclude(wanted=[]).exists()
 
 
 _READINGS = """

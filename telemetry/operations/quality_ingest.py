@@ -57,7 +57,7 @@ FROM now_found n WHERE n.id NOT IN (SELECT channel_id FROM grown)
 _CONFLICTS = f"""
 WITH now_found AS (
   SELECT c.id,
-    tstzrange(min(r.at), max(r.at), '[]') AS span,
+    tstzrange(min(r.at), max(r.at) + interval '1 microsecond') AS span,
     count(*)::numeric AS measured, NULL::numeric AS most,
     'Another value was sent for an instant that had one; the first is kept.' AS detail
   FROM ingest_staged s
@@ -84,7 +84,7 @@ WITH stamps AS (
   GROUP BY c.id
 ), newest AS (SELECT id, max(newest) AS newest FROM stamps GROUP BY id
 ), now_found AS (
-  SELECT c.id, tstzrange(%(at)s, n.newest, '[]') AS span,
+  SELECT c.id, tstzrange(%(at)s, n.newest + interval '1 microsecond') AS span,
     round(extract(epoch FROM n.newest - %(at)s), 3) AS measured,
     coalesce((setting.thresholds ->> 'ahead_s')::numeric, %(ahead)s) AS most,
     'A reading was sent with a time that had not come yet.' AS detail

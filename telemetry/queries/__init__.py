@@ -213,7 +213,6 @@ from telemetry.queries.rollups import (
     energy_over,
     rollups_between,
 )
-from telemetry.queries.rule_settings import thresholds_of, validation_settings
 from telemetry.queries.series import (
     LastValue,
     MonthEnergy,
@@ -226,6 +225,7 @@ from telemetry.queries.series import (
     monthly_energy,
     site_states,
 )
+from telemetry.queries.shares import ShareLimits, share_limits
 from telemetry.queries.statement_content import (
     MatchedHour,
     Stated,
@@ -311,6 +311,7 @@ __all__ = [
     "Reported",
     "Rules",
     "SeriesPoint",
+    "ShareLimits",
     "SiteEmissions",
     "SiteFigures",
     "SiteFootprint",
@@ -464,6 +465,7 @@ __all__ = [
     "service_energy",
     "service_hours",
     "services_without_statement",
+    "share_limits",
     "shared_statement",
     "shares_of",
     "site_emissions",
@@ -481,7 +483,6 @@ __all__ = [
     "supply_terms",
     "supply_terms_on",
     "tenant_footprint",
-    "thresholds_of",
     "units_of_channels",
     "unknown_names",
     "upload_sample",
@@ -489,7 +490,6 @@ __all__ = [
     "uploads_left_queued",
     "uptime_days",
     "utc_month",
-    "validation_settings",
     "verified_until",
     "waste_heat",
     "windows_to_mail",

@@ -15,12 +15,11 @@ from decimal import Decimal
 
 from django.db import connection
 
-from sites.domain import Period
 from telemetry.archive import bring_back
 from telemetry.domain import ladder, vee
 from telemetry.domain.ladder import DAY, NotEstimable, Slot
 from telemetry.domain.quality import Flag
-from telemetry.models import Channel, Installation, Rollup
+from telemetry.models import Channel, Decision, Installation, Rollup
 from telemetry.queries.dials import KW_PER_UNIT, dials, power_channel
 from telemetry.queries.rule_settings import thresholds_of
 
@@ -87,6 +86,23 @@ def set_aside(*, channel: Channel, start: dt.datetime, end: dt.datetime) -> Prop
         (at, None, Flag.SUSPECT) for at, _ in read(channel.pk, start, end)
     ]  # fmt: skip
     return Proposal(start, end, wanted, "left out", Flag.SUSPECT, [])
+
+
+def typed_in(*, start: dt.datetime, end: dt.datetime, wanted: Wanted) -> Proposal:
+    """
+    Return values that a person typed in as a proposal.
+    """
+    return Proposal(start, end, wanted, "typed in", Flag.EDITED, [])
+
+
+def wanted_of(decision: Decision) -> Wanted:
+    """
+    Return the values of a decision.
+    """
+    return [
+        (dt.datetime.fromisoformat(at), None if value is None else Decimal(value), Flag(flag))
+        for at, value, flag in decision.wanted
+    ]
 
 
 # --- Registers -------------------------------------------------------------------------------
@@ -330,13 +346,13 @@ def _anchors(
     return (before[-1] if before else None), (after[0] if after else None)
 
 
-def months_of(period: Period, timezone: str) -> list[dt.datetime]:
+def month_edges(first: dt.datetime, last: dt.datetime, timezone: str) -> list[dt.datetime]:
     """
-    Return the edges of the local months that a period touches.
+    Return the edges of the local months from one instant to another.
     """
     zone = zoneinfo.ZoneInfo(timezone)
-    month = period.start.astimezone(zone).date().replace(day=1)
+    month = first.astimezone(zone).date().replace(day=1)
     edges = [month]
-    while dt.datetime.combine(edges[-1], dt.time(), zone) < period.end:
+    while dt.datetime.combine(edges[-1], dt.time(), zone) <= last:
         edges.append((edges[-1] + 32 * DAY).replace(day=1))
     return [dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC) for day in edges]

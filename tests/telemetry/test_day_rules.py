@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from sites.domain import Period
-from telemetry import operations, queries
+from telemetry import operations
 from telemetry.domain.vee import DEFAULTS
 from telemetry.domain.vee_rules import BOUNDS, ThresholdRefused, checked
 from telemetry.models import Channel, DueDays, Finding, MeteringPoint, Rollup, Rule, RuleSetting
+from telemetry.queries import validation
 from tests.factories import make_site
 from tests.factories_telemetry import (
     LATER,
@@ -204,7 +205,9 @@ def test_the_nearest_setting_holds_from_its_instant_on():
             channel_id=channel.pk if name == "channel" else None,
         )  # fmt: skip
 
-    held = [queries.thresholds_of(channel=channel, when=FIRST + n * DAY)["flat"] for n in range(4)]
+    held = [
+        validation.thresholds_of(channel=channel, when=FIRST + n * DAY)["flat"] for n in range(4)
+    ]
 
     assert [one and one["hours"] for one in held] == [6, 1, 2, 3]
 
@@ -222,7 +225,7 @@ def test_a_setting_ends_the_one_before_and_never_overlaps_a_later_one():
     first, second = RuleSetting.objects.order_by("valid")
     assert first.valid.upper == second.valid.lower == FIRST + DAY
     operations.end_rule_setting(setting_id=second.pk, at=FIRST + 3 * DAY, by_id=None)
-    found = queries.thresholds_of(channel=channel, when=FIRST + 4 * DAY)["flat"]
+    found = validation.thresholds_of(channel=channel, when=FIRST + 4 * DAY)["flat"]
     assert found == DEFAULTS["flat"]
 
 
