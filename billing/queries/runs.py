@@ -157,12 +157,12 @@ def months_with_drafts(*, viewer: Viewer) -> list[dt.date]:
     return sorted({span.lower.replace(day=1) for span in days}, reverse=True)
 
 
-def to_preview(*, viewer: Viewer, month: dt.date) -> QuerySet[Contract]:
+def to_preview(*, viewer: Viewer, month: dt.date | None) -> QuerySet[Contract]:
     """
     Return the viewer's contracts that run in a month and have no invoice for it, with what a
-    preview of their bills needs.
+    preview of their bills needs; none where no month is over yet.
     """
-    if viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
+    if month is None or viewer.kind is not Kind.OPERATOR or viewer.stakeholder_id is None:
         return Contract.objects.none()
     due = contracts_to_bill(operator_id=viewer.stakeholder_id, month=month)
     return (

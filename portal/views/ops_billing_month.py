@@ -192,7 +192,7 @@ def preview(request: PortalRequest) -> HttpResponseBase:
     """
     form = MonthChoice(request.GET, months=_closed_months(request))
     month = form.month
-    contracts = queries.to_preview(viewer=request.viewer, month=month or dt.date.max)
+    contracts = queries.to_preview(viewer=request.viewer, month=month)
     columns = _preview_columns()
     if request.GET.get("format") == "csv" and month:
         return csv_answer(_all_previews(contracts, month), columns, filename="preview.csv")
