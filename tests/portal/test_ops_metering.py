@@ -281,7 +281,7 @@ def test_a_point_costs_the_same_however_many_meters_it_had(
             point=channel.point, meter=meter, valid=(_new_year(year), _new_year(year + 1))
         )
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         page = client.get(f"/ops/points/{channel.point_id}/")
 
     assert len(page.context["installations"]) == 10
