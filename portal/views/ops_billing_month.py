@@ -110,16 +110,24 @@ def _words(found: queries.Hindrance) -> str:
     return f"{date_format(figures[0], 'F Y')}: {figures[1]}"
 
 
-_AT_THE_POINT = {"register", "losses", "readings", "estimates", "approval", "findings",
-                 "calibration"}  # fmt: skip
+_AT_THE_POINT = {"register", "losses", "readings", "calibration"}
+_IN_THE_WORKBENCH = {"estimates", "findings"}
 
 
 def _mended_at(found: queries.Hindrance) -> str:
-    if found.kind in _AT_THE_POINT and found.point_id is not None:
-        return reverse("ops-point", args=[found.point_id])
-    if found.kind == "dispute":
-        return reverse("ops-disputes") + "?state=live"
-    return reverse("ops-contract", args=[found.contract_id])
+    if found.point_id is not None:
+        if found.kind in _AT_THE_POINT:
+            return reverse("ops-point", args=[found.point_id])
+        if found.kind in _IN_THE_WORKBENCH:
+            return f"{reverse('ops-quality')}?point={found.point_id}&state=live"
+    if found.kind == "figures":
+        return reverse("ops-contract-figures", args=[found.contract_id])
+    elsewhere = {
+        "approval": reverse("ops-edits") + "?state=proposed",
+        "dispute": reverse("ops-disputes") + "?state=live",
+        "index": reverse("ops-indices"),
+    }
+    return elsewhere.get(found.kind) or reverse("ops-contract", args=[found.contract_id])
 
 
 @for_kind(Kind.OPERATOR)
