@@ -7,6 +7,7 @@ clock change makes doubtful is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -334,6 +335,28 @@ class VerificationForm(forms.Form):
         if verified and due and due < verified:
             self.add_error("calibration_due", _("It cannot end before it begins."))
         return cleaned
+
+
+class RadioKeyForm(forms.Form):
+    """
+    The AES-128 key of a radio meter, as its maker states it; never given back.
+    """
+
+    key = forms.CharField(
+        label=_("Key"), max_length=80,
+        help_text=_("32 hexadecimal digits (AES-128), as the maker’s key file states them"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+
+    def clean_key(self) -> bytes:
+        digits = re.sub(r"[\s:-]", "", self.cleaned_data["key"]).removeprefix("0x")
+        if not re.fullmatch(r"[0-9a-fA-F]*", digits):
+            raise forms.ValidationError(_("Only the digits 0 to 9 and A to F make a key."))
+        if len(digits) != 32:
+            raise forms.ValidationError(
+                _("A key has 32 hexadecimal digits, these are %(n)d.") % {"n": len(digits)}
+            )
+        return bytes.fromhex(digits)
 
 
 class LossForm(forms.Form):

@@ -290,24 +290,38 @@ def batch(request: PortalRequest, pk: int) -> HttpResponseBase:
     form = RefusedFilter(request.GET, reasons=[(name, words) for name, words, _, _ in reasons])
     rows = queries.refused_rows(viewer=request.viewer, batch_id=pk, **form.chosen())
     columns = _refused_columns()
+    final = _final(shown.format)
     if request.GET.get("format") == "csv":
         ordered = sorted_rows(request, rows, columns)
         return csv_answer(ordered, columns, filename=f"batch-{pk}-refused.csv")
+    shown_rows = listing(request, rows, columns, default_sort="row")
+    for row in shown_rows.page:
+        row.why_final = final.get(row.reason, "")
     context = {
         "batch": shown,
         "form": form,
         "filtered": bool(form.chosen()),
         "reasons": reasons,
-        "listing": listing(request, rows, columns, default_sort="row"),
-        "open": sum(waiting for name, _, _, waiting in reasons if name not in _FINAL),
+        "listing": shown_rows,
+        "open": sum(waiting for name, _, _, waiting in reasons if name not in final),
         "may_import": request.viewer.can(Action.MANAGE_METERING),
     }
     template = "ops/_refused_rows.html" if request.htmx else "ops/batch.html"
     return render(request, template, context)
 
 
-# Trying again does not help these: another value is stored, or the row was never understood.
-_FINAL = {"conflict", "unreadable"}
+def _final(name: str) -> dict[str, str]:
+    """
+    Return the reasons for which trying again does not help, and what does, for rows of a format.
+    """
+    final = {"conflict": gettext("Decided in the quality workbench, not by trying again.")}
+    known = formats.FORMATS.get(name)
+    if known is None or known.again is None:
+        final["unreadable"] = gettext(
+            "Cannot be tried again: the row itself is wrong. Correct it, or the column mapping, and"
+            " send it again; what is stored already stays once."
+        )
+    return final
 
 
 @for_action(Action.MANAGE_METERING)

@@ -26,7 +26,7 @@ from portal.views.lists import Column, csv_answer
 from sites import queries as places
 from sites.access import Action, Kind
 from sites.domain import local_days
-from telemetry import operations, queries
+from telemetry import operations, queries, tasks
 
 # A month of days is enough to see a drift.
 CHECKED_DAYS = 31
@@ -145,6 +145,8 @@ def new_channel(request: PortalRequest, pk: int) -> HttpResponseBase:
         ),
     ):
         key = f"{point.code}.{form.cleaned_data['quantity']}"
+        # What was sent under this name before waits.
+        tasks.replay_site.delay(site_id=point.site_id, by_id=request.viewer.user_id)
         messages.success(request, gettext("Gateways can now send %s.") % key)
         return redirect("ops-point", pk=pk)
     return _form_page(
@@ -173,6 +175,8 @@ def place_meter(request: PortalRequest, pk: int) -> HttpResponseBase:
                 point_id=pk, at=timezone.now(), by_id=request.viewer.user_id, **form.cleaned_data
             ),
         ):
+            # Telegrams that named a meter nobody knew may be its.
+            tasks.replay_site.delay(site_id=point.site_id, by_id=request.viewer.user_id)
             messages.success(
                 request, gettext("Meter %s is in place.") % form.cleaned_data["serial"]
             )

@@ -14,12 +14,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
-from portal.forms.metering import MeterFilter, RegisterForm, VerificationForm
+from portal.forms.metering import MeterFilter, RadioKeyForm, RegisterForm, VerificationForm
 from portal.views.base import PortalRequest, for_action, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites.access import Action, Kind
-from telemetry import operations, queries
+from telemetry import operations, queries, tasks
 
 
 def _columns() -> Sequence[Column[Any]]:
@@ -137,3 +139,51 @@ def new_register(request: PortalRequest, pk: int) -> HttpResponseBase:
         ],
     }
     return render(request, "ops/form.html", context, status=422 if form.errors else 200)
+
+
+@sensitive_post_parameters("key")
+@for_action(Action.MANAGE_METERING)
+def radio_key(request: PortalRequest, pk: int) -> HttpResponseBase:
+    """
+    Enter the key of a radio meter, or another in its place; telegrams kept for want of it are
+    then read.
+    """
+    shown = get_object_or_404(
+        queries.meters(viewer=request.viewer, today=timezone.localdate()), pk=pk
+    )
+    form = RadioKeyForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        operations.set_radio_key(
+            meter_id=pk, key=form.cleaned_data["key"], at=timezone.now(),
+            by_id=request.viewer.user_id,
+        )  # fmt: skip
+        for site_id in queries.sites_of_meter(viewer=request.viewer, meter_id=pk):
+            tasks.replay_site.delay(site_id=site_id, by_id=request.viewer.user_id)
+        messages.success(
+            request, gettext("The key is kept. Telegrams that waited for it are being read.")
+        )
+        return redirect("ops-meter", pk=pk)
+    context = {
+        "form": form,
+        "title": gettext("Radio key of %s") % shown.serial,
+        "button": gettext("Keep key"),
+        "hint": gettext("It is kept encrypted and not shown again. A key there was is replaced."),
+        "crumbs": [
+            (reverse("ops-meters"), gettext("Meters")),
+            (reverse("ops-meter", args=[pk]), shown.serial),
+        ],
+    }
+    return render(request, "ops/form.html", context, status=422 if form.errors else 200)
+
+
+@for_action(Action.MANAGE_METERING)
+@require_POST
+def no_radio_key(request: PortalRequest, pk: int) -> HttpResponseBase:
+    """
+    Forget the key of a radio meter.
+    """
+    rows = queries.meters(viewer=request.viewer, today=timezone.localdate())
+    shown = get_object_or_404(rows, pk=pk)
+    operations.remove_radio_key(meter_id=pk, at=timezone.now(), by_id=request.viewer.user_id)
+    messages.success(request, gettext("The key of %s is forgotten.") % shown.serial)
+    return redirect("ops-meter", pk=pk)

@@ -8,6 +8,9 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+# What a radio meter's key is hidden for.
+RADIO_KEY = "radio key"
+
 
 class WrongSecret(Exception):
     """

@@ -20,7 +20,9 @@ from telemetry.formats.compression import (
 )
 from telemetry.formats.frame import (
     FIELDS,
+    KEPT_TEXT,
     ROWS_AT_ONCE,
+    Again,
     Columns,
     Delivery,
     Format,
@@ -34,7 +36,9 @@ __all__ = [
     "ENCODINGS",
     "FIELDS",
     "FORMATS",
+    "KEPT_TEXT",
     "ROWS_AT_ONCE",
+    "Again",
     "Columns",
     "Delivery",
     "Format",

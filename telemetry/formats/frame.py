@@ -15,6 +15,9 @@ from telemetry.domain.readings import utc_instant
 
 FIELDS = ("channel", "at", "value")
 ROWS_AT_ONCE = 20_000
+# Of a refused text so many characters are kept: the longest telegram, written with blanks, has
+# a fifth of it.
+KEPT_TEXT = 4096
 
 
 class NotReadable(Exception):
@@ -42,6 +45,10 @@ class Refused(NamedTuple):
     detail: str
     text: str
     field: str = "row"
+
+
+# What a text gives: channel, instant and value of its readings, or why there are none.
+Again = list[tuple[str, str, str]] | Refused
 
 
 @dataclass(slots=True)
@@ -84,6 +91,10 @@ class Format:
     the database it asks before it returns: while the rows are drawn, the connection copies them.
 
     `example` is a small delivery; the fuzz test begins with it.
+
+    `again`, for the meters of a site, reads a kept text of which nothing could be made when it was
+    received. A format without it can only have been sent something that is not of it: no key or
+    meter mends that, its sender sends it again.
     """
 
     name: str
@@ -91,6 +102,7 @@ class Format:
     extensions: tuple[str, ...]
     parse: Callable[[BinaryIO, Delivery], Iterator[Columns]]
     example: bytes = b""
+    again: Callable[[int], Callable[[str, dt.datetime], Again]] | None = None
 
 
 def in_columns(rows: Iterable[Row | Refused]) -> Iterator[Columns]:

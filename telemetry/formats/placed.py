@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from telemetry import queries
 from telemetry.domain.conversion import UnlikeUnits, conversion
-from telemetry.formats.frame import Columns, Refused
+from telemetry.formats.frame import Again, Columns, Refused
+from telemetry.formats.telegram import NotDecodable
 
 ROWS = 5_000
 
@@ -34,14 +35,28 @@ class Meters:
 
     def __init__(self, site_id: int) -> None:
         self._placed = queries.placed_meters(site_id=site_id)
+        self._keys: dict[bytes, bytes] = {}
         self.zone = zoneinfo.ZoneInfo(queries.zone_of_site(site_id=site_id))
 
     def key_of(self, serial: str) -> bytes | None:
         """
         Return the radio key of a meter, None where none is known.
+
+        :raises NotDecodable: if it is kept and cannot be read
         """
         found = self._placed.get(queries.plain_serial(serial), [])
-        return next((placed.key for placed in found if placed.key), None)
+        sealed = next((placed.sealed_key for placed in found if placed.sealed_key), None)
+        if sealed is None:
+            return None
+        if sealed not in self._keys:
+            try:
+                self._keys[sealed] = queries.opened_key(sealed)
+            except queries.KeyLost:
+                raise NotDecodable(
+                    f"The key of meter {serial} was kept under another secret of the portal."
+                    " Enter it again."
+                ) from None
+        return self._keys[sealed]
 
     def rows(
         self, serial: str, kind: str, at: dt.datetime, told: Iterable[Told]
@@ -94,7 +109,7 @@ def plain(figure: Decimal) -> str:
     return f"{figure:f}"
 
 
-Numbered = tuple[int, list[tuple[str, str, str]] | Refused]
+Numbered = tuple[int, Again]
 
 
 def in_columns(found: Iterable[Numbered]) -> Iterator[Columns]:

@@ -19,11 +19,17 @@ from typing import Any, BinaryIO
 from telemetry.domain import month_ends
 from telemetry.domain.readings import utc_instant
 from telemetry.formats import lines, mbus, wmbus
-from telemetry.formats.frame import Columns, Delivery, Format, NotReadable, Refused
+from telemetry.formats.frame import (
+    KEPT_TEXT,
+    Again,
+    Columns,
+    Delivery,
+    Format,
+    NotReadable,
+    Refused,
+)
 from telemetry.formats.placed import Meters, Numbered, Told, in_columns, plain
 from telemetry.formats.telegram import NotDecodable, Telegram
-
-_LONGEST = 4096
 
 
 def parse_telegrams(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
@@ -53,9 +59,7 @@ def parse_readout(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
     return in_columns(iter([(1, _readout(text, delivery, meters))]))
 
 
-def _each_line(
-    stream: BinaryIO, read: Callable[[str], list[tuple[str, str, str]] | Refused]
-) -> Iterator[Numbered]:
+def _each_line(stream: BinaryIO, read: Callable[[str], Again]) -> Iterator[Numbered]:
     number = 0
     for piece in lines.pieces(stream, errors="replace"):
         for line in piece.removesuffix("\n").split("\n"):
@@ -65,21 +69,35 @@ def _each_line(
                 yield number, read(text)
 
 
-def _telegram(
-    text: str, delivery: Delivery, meters: Meters
-) -> list[tuple[str, str, str]] | Refused:
+def _again(
+    read: Callable[[str, Delivery, Meters], Again],
+) -> Callable[[int], Callable[[str, dt.datetime], Again]]:
+    def of_site(site_id: int) -> Callable[[str, dt.datetime], Again]:
+        meters = Meters(site_id)
+
+        def again(text: str, received_at: dt.datetime) -> Again:
+            if len(text) >= KEPT_TEXT:
+                return Refused("The text was too long to be kept whole. Send it again.", text)
+            return read(text, Delivery(site_id, received_at), meters)
+
+        return again
+
+    return of_site
+
+
+def _telegram(text: str, delivery: Delivery, meters: Meters) -> Again:
     at, _, digits = text.rpartition(" ") if re.match(r"\d{4}-\d\d-\d\dT", text) else ("", "", text)
     instant = utc_instant(at.strip()) if at else delivery.received_at
     if instant is None:
-        return Refused("The time stamp is not understood or has no zone.", text[:_LONGEST], "at")
+        return Refused("The time stamp is not understood or has no zone.", text[:KEPT_TEXT], "at")
     try:
         frame = mbus.from_hex(digits)
         told = wmbus.decode(frame, key=meters.key_of(_serial_outside(frame)))
     except NotDecodable as problem:
-        return Refused(str(problem), text[:_LONGEST])
+        return Refused(str(problem), text[:KEPT_TEXT])
     given = meters.rows(told.serial, told.kind, instant, present(told))
     if isinstance(given, str):
-        return Refused(given, text[:_LONGEST])
+        return Refused(given, text[:KEPT_TEXT])
     return given + _kept(told, meters)
 
 
@@ -149,15 +167,13 @@ _FIELDS = {
 _MEDIA = {"heat": "heat", "electricity": "electricity", "water": "water", "gas": "gas"}
 
 
-def _wmbusmeters(
-    text: str, delivery: Delivery, meters: Meters
-) -> list[tuple[str, str, str]] | Refused:
+def _wmbusmeters(text: str, delivery: Delivery, meters: Meters) -> Again:
     try:
         item: Any = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
     except (ValueError, RecursionError):
-        return Refused("This line is not JSON.", text[:_LONGEST])
+        return Refused("This line is not JSON.", text[:KEPT_TEXT])
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-        return Refused("This line is not an object with the meter's id.", text[:_LONGEST])
+        return Refused("This line is not an object with the meter's id.", text[:KEPT_TEXT])
     instant = _told_instant(item.get("timestamp"), delivery.received_at)
     told = [
         Told(quantity, item[name], unit)
@@ -169,7 +185,7 @@ def _wmbusmeters(
     if "cooling" in media and not media.startswith("heat"):
         kind = "cooling"
     given = meters.rows(item["id"], kind, instant, told)
-    return Refused(given, text[:_LONGEST]) if isinstance(given, str) else given
+    return Refused(given, text[:KEPT_TEXT]) if isinstance(given, str) else given
 
 
 def _told_instant(given: Any, received_at: dt.datetime) -> dt.datetime:
@@ -184,7 +200,7 @@ _SET = re.compile(r"(\d{1,2}\.\d{1,2}(?:\*\d+)?)\(([^()]*)\)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 
-def _readout(text: str, delivery: Delivery, meters: Meters) -> list[tuple[str, str, str]] | Refused:
+def _readout(text: str, delivery: Delivery, meters: Meters) -> Again:
     sets = dict(_SET.findall(text))
     if "6.8" not in sets and "9.21" not in sets:
         raise NotReadable("This is no read-out: the data sets 6.8 and 9.21 are missing.")
@@ -196,12 +212,19 @@ def _readout(text: str, delivery: Delivery, meters: Meters) -> list[tuple[str, s
             continue
         figure, _, unit = sets[number].partition("*")
         if not _NUMBER.fullmatch(figure):
-            return Refused(f"{figure!r} in {number} is not a number.", text[:_LONGEST], "value")
+            return Refused(f"{figure!r} in {number} is not a number.", text[:KEPT_TEXT], "value")
         told.append(Told(quantity, plain(Decimal(figure)), unit))
     given = meters.rows(serial, "heat", delivery.received_at, told)
     if isinstance(given, str):
-        return Refused(given, text[:_LONGEST])
+        return Refused(given, text[:KEPT_TEXT])
     return given + _kept_readout(sets, serial, delivery, meters)
+
+
+def _readout_again(text: str, delivery: Delivery, meters: Meters) -> Again:
+    try:
+        return _readout(text, delivery, meters)
+    except NotReadable as problem:
+        return Refused(str(problem), text)
 
 
 # The yearly set day, and what the register showed then.
@@ -229,6 +252,7 @@ TELEGRAMS = Format(
     media_types=("application/x-mbus-hex",),
     extensions=("mbus", "hex"),
     parse=parse_telegrams,
+    again=_again(_telegram),
     example=(
         b"2026-01-01T00:00:00Z 68 1F 1F 68 08 02 72 78 56 34 12 24 40 01 07 55 00 00 00 03 13 15 31"
         b" 00 DA 02 3B 13 01 8B 60 04 37 18 02 18 16\n"
@@ -239,6 +263,7 @@ WMBUSMETERS = Format(
     media_types=("application/x-wmbusmeters",),
     extensions=("wmbusmeters",),
     parse=parse_wmbusmeters,
+    again=_again(_wmbusmeters),
     example=b'{"id": "12345678", "media": "heat", "total_energy_consumption_kwh": 34.5}\n',
 )
 READOUT = Format(
@@ -246,5 +271,6 @@ READOUT = Format(
     media_types=("application/x-iec62056-21",),
     extensions=("iec",),
     parse=parse_readout,
+    again=_again(_readout_again),
     example=b"6.8(0032.871*GJ)6.26(03329.67*m3)9.21(66153690)\n",
 )

@@ -181,7 +181,7 @@ def _take(gateway_id: str, name: str, messages: list[_Message]) -> None:
 
 def _refuse(gateway: Gateway, name: str, messages: list[_Message], why: str) -> None:
     operations.keep_unreadable(
-        site_id=gateway.site_id, gateway_id=gateway.pk, format=name[:10], why=why,
+        site_id=gateway.site_id, gateway_id=gateway.pk, format=name[:30], why=why,
         source=IngestBatch.Source.MQTT, received_at=timezone.now(),
         bodies=[message.payload for message in messages],
     )  # fmt: skip

@@ -8,7 +8,8 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Power
+from django.db.models.functions import Length, Power
+from django.db.models.lookups import GreaterThan
 
 from sites.access import Scope, ScopedQuerySet
 from sites.models import DeliveryPoint, HostingService, Site, Stakeholder
@@ -198,7 +199,7 @@ class Meter(RegisterFields):
     dt_min_k = models.DecimalField(max_digits=4, decimal_places=1, null=True, blank=True)
     qp_m3h = models.DecimalField(max_digits=9, decimal_places=3, null=True, blank=True)
     qi_m3h = models.DecimalField(max_digits=9, decimal_places=4, null=True, blank=True)
-    # AES-128 key of a radio meter, sixteen bytes; never shown again once entered.
+    # AES-128 key of a radio meter, encrypted; never shown again once entered.
     radio_key = models.BinaryField(null=True, blank=True)
     verified_on = models.DateField(null=True, blank=True)
     # The last day on which the verification holds.
@@ -225,6 +226,11 @@ class Meter(RegisterFields):
                 name="accuracy_is_told_as_a_whole",
                 condition=Q(accuracy_class__isnull=True)
                 | Q(accuracy_class__in=[1, 2, 3], dt_min_k__gt=0, qp_m3h__gt=0),
+            ),
+            # In the clear it has sixteen bytes.
+            models.CheckConstraint(
+                name="a_radio_key_is_kept_encrypted",
+                condition=Q(radio_key__isnull=True) | Q(GreaterThan(Length("radio_key"), 16)),
             ),
         ]  # fmt: skip
 

@@ -83,7 +83,7 @@ from telemetry.operations.gateways import (
     rotate_token,
 )
 from telemetry.operations.heat import settle_heat
-from telemetry.operations.ingest import IngestResult, ingest, keep_unreadable, replay_rejected
+from telemetry.operations.ingest import IngestResult, ingest, keep_unreadable
 from telemetry.operations.issuer_keys import key_compromised, rotate_key
 from telemetry.operations.losses import agree_losses
 from telemetry.operations.mappings import save_mapping
@@ -93,7 +93,6 @@ from telemetry.operations.metering import (
     add_register,
     exchange_meter,
     install_meter,
-    set_radio_key,
 )
 from telemetry.operations.month_figures import keep_emissions, keep_ratios
 from telemetry.operations.probes import (
@@ -107,8 +106,10 @@ from telemetry.operations.probes import (
     take_due_probes,
 )
 from telemetry.operations.quality_days import check_days, mark_due
+from telemetry.operations.radio_keys import remove_radio_key, set_radio_key
 from telemetry.operations.rebuild import Difference, differences_from_raw, mark_for_rebuild
 from telemetry.operations.regulatory import NotAsked, declare_figures
+from telemetry.operations.replay import replay_rejected
 from telemetry.operations.reporting import (
     NotClosed,
     NotRestated,
@@ -249,6 +250,7 @@ __all__ = [
     "reject_decision",
     "release_month",
     "reopen_finding",
+    "remove_radio_key",
     "replay_rejected",
     "resolve_alarm",
     "restate_year",

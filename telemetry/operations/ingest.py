@@ -15,9 +15,8 @@ from typing import IO, BinaryIO, cast
 
 from django.db import connection, transaction
 
-from telemetry import formats, queries
+from telemetry import formats
 from telemetry.archive import ArchiveUnreadable, recall
-from telemetry.domain.conversion import UnlikeUnits, conversion
 from telemetry.models import ArchivedMonth, Gateway, IngestBatch, RejectedReading
 from telemetry.operations.quality_ingest import note_clocks, note_conflicts
 from telemetry.operations.staging import Staging, keep_refused
@@ -73,7 +72,7 @@ def ingest(
     with tempfile.SpooledTemporaryFile(max_size=1 << 22) as refused:
         staging.fill(columns, refused=cast(IO[bytes], refused), batch_id=batch.pk)
         keep_refused(cast(IO[bytes], refused))
-    accepted, conflicting = _take_over(batch_id=batch.pk, staging=staging)
+    accepted, conflicting = take_over(batch_id=batch.pk, staging=staging)
     if accepted < staging.staged:
         _keep_conflicts(batch_id=batch.pk)
         if conflicting:
@@ -81,10 +80,10 @@ def ingest(
     if staging.is_ahead:
         note_clocks(batch_id=batch.pk, at=received_at)
     if accepted:
-        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staging.staged)
+        mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staging.staged)
     if gateway_id is not None:
         Gateway.objects.filter(pk=gateway_id).update(last_seen_at=received_at)
-    return _close(
+    return close(
         batch, sha256=digest.sha256.digest(), staging=staging, accepted=accepted,
         conflicting=conflicting,
     )  # fmt: skip
@@ -111,68 +110,11 @@ def keep_unreadable(
             field="row",
             reason=Reason.UNREADABLE,
             detail=why,
-            value_text=body[:4096].decode("utf-8", "replace").replace("\0", ""),
+            value_text=body[: formats.KEPT_TEXT].decode("utf-8", "replace").replace("\0", ""),
         )
         for number, body in enumerate(bodies, start=1)
     )
     return batch.pk
-
-
-@transaction.atomic(durable=True)
-def replay_rejected(*, site_id: int, received_at: dt.datetime, by_id: int | None) -> IngestResult:
-    """
-    Try the kept rows of a site again, after a channel was mapped, say. What is stored now is
-    marked with the new batch; the rest stays as it is.
-    """
-    waiting = (
-        RejectedReading.objects.select_for_update()
-        .filter(batch__site_id=site_id, resolved_by__isnull=True)
-        .exclude(reason__in=[Reason.CONFLICT, Reason.UNREADABLE])
-        .order_by("pk")
-        .values_list("pk", "channel_text", "at_text", "value_text")
-    )
-    units = queries.units_of_channels(site_id=site_id)
-    rows = [(pk, _in_own_unit(formats.Row(*texts), units)) for pk, *texts in waiting]
-    batch = IngestBatch.objects.create(
-        site_id=site_id, by_id=by_id, source=IngestBatch.Source.REPLAY, format="kept",
-        received_at=received_at, sha256=b"",
-    )  # fmt: skip
-    columns = formats.Columns(
-        [pk for pk, _ in rows],
-        [row.channel for _, row in rows],
-        [row.at for _, row in rows],
-        [row.value for _, row in rows],
-    )
-    staging = Staging(site_id=site_id, received_at=received_at)
-    # The rows are kept already: what is refused again is not written a second time.
-    staging.fill([columns], refused=None, batch_id=batch.pk)
-    accepted, conflicting = _take_over(batch_id=batch.pk, staging=staging, kept=True)
-    with connection.cursor() as cursor:
-        cursor.execute(_RESOLVE, [batch.pk])
-        cursor.execute(_NOW_IN_CONFLICT)
-    if conflicting:
-        note_conflicts(batch_id=batch.pk, at=received_at)
-    if accepted:
-        _mark_dirty(batch_id=batch.pk, at=received_at, all_new=accepted == staging.staged)
-    return _close(
-        batch, sha256=hashlib.sha256(repr(rows).encode(errors="replace")).digest(),
-        staging=staging, accepted=accepted, conflicting=conflicting,
-    )  # fmt: skip
-
-
-def _in_own_unit(row: formats.Row, units: Mapping[str, Sequence[str]]) -> formats.Row:
-    """
-    Convert a figure that was kept with its unit, since its channel was not known then.
-    """
-    figure, space, unit = (row.value or "").partition(" ")
-    wanted = units.get(row.channel or "", ())
-    if not space or len(wanted) != 1:
-        return row
-    try:
-        convert = conversion(unit, wanted[0])
-    except UnlikeUnits:
-        return row
-    return row._replace(value=convert(figure) if convert else figure)
 
 
 class _Digesting(io.RawIOBase):
@@ -194,7 +136,7 @@ class _Digesting(io.RawIOBase):
         return len(data)
 
 
-def _take_over(*, batch_id: int, staging: Staging, kept: bool = False) -> tuple[int, int]:
+def take_over(*, batch_id: int, staging: Staging, kept: bool = False) -> tuple[int, int]:
     """
     Move the staged rows to the readings; return how many were new and how many contradict
     what is stored. `kept`: rows that cannot be stored need not be kept, since they are.
@@ -251,14 +193,14 @@ def _keep_conflicts(*, batch_id: int) -> None:
         cursor.execute(_KEEP_CONFLICTS, [batch_id])
 
 
-def _mark_dirty(*, batch_id: int, at: dt.datetime, all_new: bool) -> None:
+def mark_dirty(*, batch_id: int, at: dt.datetime, all_new: bool) -> None:
     # Where every staged row was stored, nobody needs to look up which were.
-    sql = _MARK_DIRTY.format(staged=_STAGED, stored="" if all_new else _STORED_NOW)
+    sql = _MARK_DIRTY.format(staged=STAGED, stored="" if all_new else _STORED_NOW)
     with connection.cursor() as cursor:
         cursor.execute(sql, {"batch": batch_id, "at": at})
 
 
-def _close(
+def close(
     batch: IngestBatch, *, sha256: bytes, staging: Staging, accepted: int, conflicting: int
 ) -> IngestResult:
     batch.sha256 = sha256
@@ -278,17 +220,17 @@ def _close(
 
 
 # Exact to the microsecond for the two centuries and a half after 1970.
-_STAGED = """
+STAGED = """
 (SELECT row, channel_id, to_timestamp(us / 1e6::float8) AS at, value FROM ingest_staged) s
 """
 # DO NOTHING also takes the first of several equal rows within the batch.
 _TAKE_OVER = f"""
 INSERT INTO telemetry_reading (channel_id, at, value, batch_id)
-SELECT channel_id, at, value, %s FROM {_STAGED}
+SELECT channel_id, at, value, %s FROM {STAGED}
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - all parts are constants of this module, here and below
 _CONFLICTS = f"""
-FROM {_STAGED} JOIN telemetry_reading r USING (channel_id, at) WHERE r.value <> s.value
+FROM {STAGED} JOIN telemetry_reading r USING (channel_id, at) WHERE r.value <> s.value
 """
 _COUNT_CONFLICTS = f"SELECT count(*) {_CONFLICTS}"
 _KEEP_CONFLICTS = f"""
@@ -299,19 +241,9 @@ SELECT %s, s.row, 'value', 'conflict', c.key,
   ''
 FROM (SELECT s.* {_CONFLICTS}) s JOIN telemetry_channel c ON c.id = s.channel_id
 """  # noqa: S608
-_RESOLVE = f"""
-UPDATE telemetry_rejectedreading k SET resolved_by_id = %s
-FROM {_STAGED} JOIN telemetry_reading r USING (channel_id, at)
-WHERE k.id = s.row AND r.value = s.value
-"""  # noqa: S608
-_NOW_IN_CONFLICT = f"""
-UPDATE telemetry_rejectedreading k SET field = 'value', reason = 'conflict'
-FROM {_STAGED} JOIN telemetry_reading r USING (channel_id, at)
-WHERE k.id = s.row AND r.value <> s.value
-"""  # noqa: S608
 _STAGED_MONTHS = f"""
 SELECT s.channel_id, date_trunc('month', s.at AT TIME ZONE 'UTC')::date AS month, count(*) AS n
-FROM {_STAGED}
+FROM {STAGED}
 """  # noqa: S608
 _STAGED_AWAY = f"""
 SELECT c.archive_id, array_agg(c.id)

@@ -191,21 +191,3 @@ def _mean_kw_before(point_id: int, when: dt.datetime) -> Decimal | None:
     )  # fmt: skip
     mean = hours.aggregate(mean=Avg("energy_kwh"))["mean"]
     return None if mean is None else round(mean, 6)
-
-
-@transaction.atomic(durable=True)
-def set_radio_key(*, meter_id: int, key: bytes, at: dt.datetime, by_id: int | None) -> None:
-    """
-    Keep the AES-128 key of a radio meter. It is not shown again and not in the audit trail.
-
-    :raises ValueError: if it has not sixteen bytes
-    """
-    if len(key) != 16:
-        raise ValueError("The key of a radio meter has 16 bytes, 32 hexadecimal digits.")
-    meter = Meter.objects.select_for_update().get(pk=meter_id)
-    meter.radio_key = key
-    meter.save(update_fields=["radio_key"])
-    record(
-        at=at, by_id=by_id, operator_id=meter.operator_id, action="radio key set",
-        subject=meter.serial,
-    )  # fmt: skip

@@ -20,7 +20,6 @@ Reason = RejectedReading.Reason
 
 # A gateway's clock may run ahead by this much before its readings are doubted.
 FUTURE_TOLERANCE = dt.timedelta(minutes=5)
-_TEXT_LIMIT = 1000
 _STAMPS_KEPT = 200_000
 # A clock that lost its battery begins in 1970; nothing was metered before.
 _EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -170,6 +169,8 @@ class Staging:
     missing: int = 0
     skipped: int = 0
     months: set[tuple[int, int]] = field(default_factory=set)
+    # Of rows that are not kept a second time: their numbers, and why they are refused still.
+    left: dict[int, str] = field(default_factory=dict)
     # Some row has a time that had not come when it was received.
     is_ahead: bool = False
 
@@ -194,7 +195,11 @@ class Staging:
                     self.rejected += len(judged.refused)
                     self.missing += columns.missing
                     self.skipped += columns.skipped
-                    if refused is not None:
+                    if refused is None:
+                        self.left.update(
+                            (row.number, str(row.reason.label)) for row in judged.refused
+                        )
+                    else:
                         refused.writelines(_kept(batch_id, row) for row in judged.refused)
         self.is_ahead = judge.newest > self.received_at
 
@@ -217,7 +222,7 @@ def _kept(batch_id: int, row: Rejected) -> bytes:
 
 
 def _escaped(text: str) -> str:
-    kept = text[:_TEXT_LIMIT].replace("\0", "")
+    kept = text[: formats.KEPT_TEXT].replace("\0", "")
     return kept.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 

@@ -78,6 +78,14 @@ def places_of(*, viewer: Viewer, meter_id: int) -> QuerySet[Installation]:
     )
 
 
+def sites_of_meter(*, viewer: Viewer, meter_id: int) -> list[int]:
+    """
+    Return the sites where a meter was or is.
+    """
+    stays = Installation.objects.visible_to(viewer).filter(meter_id=meter_id)
+    return sorted(set(stays.values_list("point__site_id", flat=True)))
+
+
 def meters_at(*, viewer: Viewer, point_id: int, today: dt.date) -> QuerySet[Installation]:
     """
     Return the meters that were at a point, the present one first, each with its further

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from sites.models import Site
+from telemetry.domain.secrets import RADIO_KEY, WrongSecret, shown
 from telemetry.models import Channel, Installation
 from telemetry.queries.mappings import units_of_channels
 
@@ -23,8 +25,27 @@ class Placed:
     serial: str
     kind: str
     valid: DateTimeTZRange
-    key: bytes | None
+    # Encrypted, as it is kept.
+    sealed_key: bytes | None
     channels: dict[str, tuple[str, str]]
+
+
+class KeyLost(Exception):
+    """
+    The key of a radio meter was kept under another secret of the portal.
+    """
+
+
+def opened_key(sealed: bytes) -> bytes:
+    """
+    Return a radio meter's key as it is used.
+
+    :raises KeyLost: if the portal's secret was changed since; somebody has to enter it again
+    """
+    try:
+        return shown(sealed, under=settings.SECRET_KEY, purpose=RADIO_KEY)
+    except WrongSecret:
+        raise KeyLost from None
 
 
 def zone_of_site(*, site_id: int) -> str:

@@ -253,21 +253,6 @@ def test_the_json_of_wmbusmeters_and_an_optical_read_out():
     assert RejectedReading.objects.get().detail == "'032A.871' in 6.8 is not a number."
 
 
-@pytest.mark.django_db
-def test_a_radio_key_has_sixteen_bytes_and_is_not_in_the_trail():
-    meter = _meter().point.installations.get().meter
-    key = bytes(range(16))
-
-    with pytest.raises(ValueError, match="16 bytes"):
-        operations.set_radio_key(meter_id=meter.pk, key=b"short", at=LATER, by_id=None)
-    operations.set_radio_key(meter_id=meter.pk, key=key, at=LATER, by_id=None)
-
-    from sites.models import AuditEntry
-
-    entry = AuditEntry.objects.get(action="radio key set")
-    assert key.hex() not in json.dumps([entry.before, entry.after])
-
-
 def test_hexadecimal_as_people_write_it():
     assert mbus.from_hex("|68 1f_1F:68|") == bytes([0x68, 0x1F, 0x1F, 0x68])
     assert re.fullmatch(r"[0-9a-f]{4}", f"{wmbus.checksum(b'123456789'):04x}")
