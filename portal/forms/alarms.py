@@ -26,6 +26,7 @@ KINDS = [
     ("no_data", _("No data for")),
     ("gateway_silent", _("Gateway silent for")),
     ("calibration", _("Verification ends within")),
+    ("meter_fault", _("Meter reports a fault")),
 ]
 SEVERITIES = [("act", _("Act now")), ("watch", _("Watch"))]
 _NEED_CHANNEL = {"above", "below", "rate"}
@@ -161,7 +162,9 @@ class ChangeRuleForm(RuleFields):
         super().__init__(data, **kwargs)
         self.kind = kind
         unused = {"limit"} if kind not in _NEED_LIMIT else {"set_level", "clear_level", "delay_min"}
-        if kind == "bypass":
+        if kind == "meter_fault":
+            unused |= {"delay_min"}
+        if kind in {"bypass", "meter_fault"}:
             unused |= {"set_level", "clear_level"}
         for name in unused:
             self.fields[name].widget = forms.HiddenInput()
@@ -207,7 +210,7 @@ class NewRuleForm(RuleFields):
         kind, channel = data.get("kind", ""), data.get("channel")
         if kind in _NEED_CHANNEL and channel is None:
             self.add_error("channel", gettext("This kind of rule needs a channel."))
-        if kind in {"gateway_silent", "calibration"}:
+        if kind in {"gateway_silent", "calibration", "meter_fault"}:
             data["channel"] = None
         elif channel is not None and self.site_of[channel] != data.get("site"):
             self.add_error("channel", gettext("This channel is at another site."))

@@ -21,6 +21,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from telemetry.domain import meter_status
 from telemetry.domain.statement import METHOD
 
 register = template.Library()
@@ -389,3 +390,34 @@ def method_version() -> str:
     Return the version of the method by which figures are made now.
     """
     return METHOD
+
+
+@register.filter
+def meter_words(status: int) -> list[str]:
+    """
+    Return what the status byte of a meter says.
+    """
+    words = []
+    low = status & meter_status.ABNORMAL
+    if low:
+        words.append(
+            {
+                meter_status.BUSY: gettext("busy"),
+                meter_status.APPLICATION_ERROR: gettext("application error"),
+                meter_status.ABNORMAL: gettext("abnormal condition"),
+            }[low]
+        )
+    for bit, said in (
+        (meter_status.LOW_POWER, gettext("power low")),
+        (meter_status.PERMANENT_ERROR, gettext("permanent error")),
+        (meter_status.TEMPORARY_ERROR, gettext("temporary error")),
+    ):
+        if status & bit:
+            words.append(said)
+    own = status & meter_status.OF_THE_MAKER
+    if own:
+        words.append(gettext("code %s of the maker") % f"{own:02X}h")
+    return words or [gettext("no fault")]
+
+
+register.filter("is_fault", meter_status.is_fault)

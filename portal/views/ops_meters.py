@@ -18,10 +18,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from portal.forms.metering import MeterFilter, RadioKeyForm, RegisterForm, VerificationForm
+from portal.templatetags.portal import meter_words
 from portal.views.base import PortalRequest, for_action, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites.access import Action, Kind
 from telemetry import operations, queries, tasks
+
+SHOWN_STATUSES = 10
 
 
 def _columns() -> Sequence[Column[Any]]:
@@ -43,6 +46,10 @@ def _columns() -> Sequence[Column[Any]]:
             lambda m: m.calibration_due,
         ),
         Column("verification", gettext("Verification"), ("standing",), lambda m: m.standing),
+        Column(
+            "reports",
+            value=lambda m: "" if m.status is None else ", ".join(meter_words(m.status)),
+        ),
     ]  # fmt: skip
 
 
@@ -86,6 +93,7 @@ def meter(request: PortalRequest, pk: int) -> HttpResponseBase:
             return done
     context = {
         "meter": shown,
+        "statuses": queries.statuses_of(viewer=request.viewer, meter_id=pk)[:SHOWN_STATUSES],
         "places": queries.places_of(viewer=request.viewer, meter_id=pk),
         "form": form,
         "may_manage": may_manage,

@@ -47,6 +47,16 @@ class Refused(NamedTuple):
     field: str = "row"
 
 
+class Heard(NamedTuple):
+    """
+    The status byte of a meter's telegram (EN 13757-3).
+    """
+
+    meter_id: int
+    at: dt.datetime
+    status: int
+
+
 # What a text gives: channel, instant and value of its readings, or why there are none.
 Again = list[tuple[str, str, str]] | Refused
 
@@ -56,7 +66,8 @@ class Columns:
     """
     Some rows side by side: the nth entries belong together. `numbers` say which row or line of
     the delivery each comes from; `instant` reads the time stamps. `missing` counts fields that
-    stand for no reading, `skipped` rows that are none by agreement with the sender.
+    stand for no reading, `skipped` rows that are none by agreement with the sender. `heard` is what
+    meters said of themselves.
     """
 
     numbers: Sequence[int]
@@ -67,6 +78,7 @@ class Columns:
     instant: Callable[[str], dt.datetime | None] = utc_instant
     missing: int = 0
     skipped: int = 0
+    heard: Sequence[Heard] = ()
 
 
 @dataclass(frozen=True, slots=True)

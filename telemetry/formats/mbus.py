@@ -36,8 +36,6 @@ _FUNCTIONS = {
 # Security modes of EN 13757-7 that hide the records: AES-128 in CBC or CMAC dress.
 _ENCRYPTED = {4, 5, 7, 13}
 _ANSWERS = {0x72, 0x76, 0x7A}
-# Bits of the status byte (EN 13757-3, table 5), those that all makes share.
-_STATUS = {0x04: "low power", 0x08: "permanent error", 0x10: "temporary error"}
 _SLAVE_ERRORS = {
     0x00: "an unspecified error", 0x01: "an unknown request", 0x02: "a buffer that is too long",
     0x03: "too many records", 0x04: "an early end of a record", 0x05: "too many DIF extensions",
@@ -212,13 +210,3 @@ def _long_time(parts: list[int]) -> dt.datetime | None:
         )  # fmt: skip
     except ValueError:
         return None
-
-
-def status_words(status: int) -> list[str]:
-    """
-    Return what a status byte tells beyond "no error".
-    """
-    words = [text for bit, text in _STATUS.items() if status & bit]
-    if status & 0xE0:
-        words.append(f"code {status & 0xE0:#04x} of the maker")
-    return words

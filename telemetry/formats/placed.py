@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from telemetry import queries
 from telemetry.domain.conversion import UnlikeUnits, conversion
-from telemetry.formats.frame import Again, Columns, Refused
+from telemetry.formats.frame import Again, Columns, Heard, Refused
 from telemetry.formats.telegram import NotDecodable
 
 ROWS = 5_000
@@ -36,6 +36,7 @@ class Meters:
     def __init__(self, site_id: int) -> None:
         self._placed = queries.placed_meters(site_id=site_id)
         self._keys: dict[bytes, bytes] = {}
+        self._heard: list[Heard] = []
         self.zone = zoneinfo.ZoneInfo(queries.zone_of_site(site_id=site_id))
 
     def key_of(self, serial: str) -> bytes | None:
@@ -58,12 +59,24 @@ class Meters:
                 ) from None
         return self._keys[sealed]
 
+    def heard(self) -> list[Heard]:
+        """
+        Return what meters said of themselves since the last time it was asked.
+        """
+        heard, self._heard = self._heard, []
+        return heard
+
     def rows(
-        self, serial: str, kind: str, at: dt.datetime, told: Iterable[Told]
+        self,
+        serial: str,
+        kind: str,
+        at: dt.datetime,
+        told: Iterable[Told],
+        status: int | None = None,
     ) -> list[tuple[str, str, str]] | str:
         """
         Return channel, instant and value of what the meter's point has channels for, or in words
-        why there is nothing.
+        why there is nothing. What the meter says of itself waits for `heard`.
         """
         known = self._placed.get(queries.plain_serial(serial), [])
         if not known:
@@ -76,6 +89,8 @@ class Meters:
                 f"The telegram is of a meter for {kind}, meter {placed.serial} is installed as one"
                 f" for {placed.kind}."
             )
+        if status is not None:
+            self._heard.append(Heard(placed.meter_id, at, status))
         found = []
         for quantity, figure, unit in told:
             if quantity not in placed.channels:
@@ -112,7 +127,7 @@ def plain(figure: Decimal) -> str:
 Numbered = tuple[int, Again]
 
 
-def in_columns(found: Iterable[Numbered]) -> Iterator[Columns]:
+def in_columns(found: Iterable[Numbered], meters: Meters) -> Iterator[Columns]:
     """
     Gather what each line gave: its rows, or why there are none.
     """
@@ -126,14 +141,17 @@ def in_columns(found: Iterable[Numbered]) -> Iterator[Columns]:
             numbers += [number] * len(given)
             rows += given
         if len(rows) + len(refused) >= ROWS:
-            yield _columns(numbers, rows, refused)
+            yield _columns(numbers, rows, refused, meters.heard())
             numbers, rows, refused = [], [], []
     if rows or refused:
-        yield _columns(numbers, rows, refused)
+        yield _columns(numbers, rows, refused, meters.heard())
 
 
 def _columns(
-    numbers: list[int], rows: list[tuple[str, str, str]], refused: list[tuple[int, Refused]]
+    numbers: list[int],
+    rows: list[tuple[str, str, str]],
+    refused: list[tuple[int, Refused]],
+    heard: list[Heard],
 ) -> Columns:
     channels, ats, values = zip(*rows, strict=True) if rows else ((), (), ())
-    return Columns(numbers, list(channels), list(ats), list(values), refused)
+    return Columns(numbers, list(channels), list(ats), list(values), refused, heard=heard)

@@ -36,14 +36,15 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Telegram:
     """
-    A meter's identity, its status byte (0: all is well) and its records in order.
+    A meter's identity, its status byte (0: all is well, None: it states none) and its records in
+    order.
     """
 
     serial: str
     manufacturer: str
     version: int
     medium: int
-    status: int
+    status: int | None
     records: tuple[Record, ...] = field(default=())
 
     @property

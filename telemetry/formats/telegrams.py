@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from telemetry.domain import month_ends
+from telemetry.domain.meter_status import LOW_POWER, PERMANENT_ERROR, TEMPORARY_ERROR
 from telemetry.domain.readings import utc_instant
 from telemetry.formats import lines, mbus, wmbus
 from telemetry.formats.frame import (
@@ -37,7 +38,7 @@ def parse_telegrams(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
     Return the readings of telegrams, one a line: `[instant] hexadecimal`.
     """
     meters = Meters(delivery.site_id)
-    return in_columns(_each_line(stream, lambda text: _telegram(text, delivery, meters)))
+    return in_columns(_each_line(stream, lambda text: _telegram(text, delivery, meters)), meters)
 
 
 def parse_wmbusmeters(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
@@ -45,7 +46,7 @@ def parse_wmbusmeters(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]
     Return the readings of wmbusmeters' JSON, one object a line.
     """
     meters = Meters(delivery.site_id)
-    return in_columns(_each_line(stream, lambda text: _wmbusmeters(text, delivery, meters)))
+    return in_columns(_each_line(stream, lambda text: _wmbusmeters(text, delivery, meters)), meters)
 
 
 def parse_readout(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
@@ -56,7 +57,7 @@ def parse_readout(stream: BinaryIO, delivery: Delivery) -> Iterator[Columns]:
     """
     meters = Meters(delivery.site_id)
     text = stream.read(1 << 20).decode("latin-1")
-    return in_columns(iter([(1, _readout(text, delivery, meters))]))
+    return in_columns(iter([(1, _readout(text, delivery, meters))]), meters)
 
 
 def _each_line(stream: BinaryIO, read: Callable[[str], Again]) -> Iterator[Numbered]:
@@ -95,7 +96,7 @@ def _telegram(text: str, delivery: Delivery, meters: Meters) -> Again:
         told = wmbus.decode(frame, key=meters.key_of(_serial_outside(frame)))
     except NotDecodable as problem:
         return Refused(str(problem), text[:KEPT_TEXT])
-    given = meters.rows(told.serial, told.kind, instant, present(told))
+    given = meters.rows(told.serial, told.kind, instant, present(told), told.status)
     if isinstance(given, str):
         return Refused(given, text[:KEPT_TEXT])
     return given + _kept(told, meters)
@@ -184,8 +185,22 @@ def _wmbusmeters(text: str, delivery: Delivery, meters: Meters) -> Again:
     kind = next((kind for word, kind in _MEDIA.items() if media.startswith(word)), "")
     if "cooling" in media and not media.startswith("heat"):
         kind = "cooling"
-    given = meters.rows(item["id"], kind, instant, told)
+    given = meters.rows(item["id"], kind, instant, told, _told_status(item.get("status")))
     return Refused(given, text[:KEPT_TEXT]) if isinstance(given, str) else given
+
+
+# Words of wmbusmeters for the bits of the status byte; makes have further ones of their own.
+_STATUS_WORDS = {
+    "OK": 0, "POWER_LOW": LOW_POWER, "PERMANENT_ERROR": PERMANENT_ERROR,
+    "TEMPORARY_ERROR": TEMPORARY_ERROR,
+}  # fmt: skip
+
+
+def _told_status(given: Any) -> int | None:
+    words = given.split() if isinstance(given, str) else []
+    if not words or not set(words) <= set(_STATUS_WORDS):
+        return None
+    return sum(_STATUS_WORDS[word] for word in set(words))
 
 
 def _told_instant(given: Any, received_at: dt.datetime) -> dt.datetime:

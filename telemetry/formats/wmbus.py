@@ -5,6 +5,8 @@ radio. Plain, or AES-128 in security mode 5 with the meter's key (EN 13757-7).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from telemetry.formats import mbus
@@ -60,7 +62,8 @@ def decode(frame: bytes, *, key: bytes | None = None) -> Telegram:
     if len(body) > 255:
         raise NotDecodable("The telegram is longer than M-Bus allows.")
     length = bytes([len(body)])
-    return mbus.parsed(b"\x68" + length + length + b"\x68" + body + bytes([sum(body) & 0xFF, 0x16]))
+    told = mbus.parsed(b"\x68" + length + length + b"\x68" + body + bytes([sum(body) & 0xFF, 0x16]))
+    return replace(told, status=None) if control == _NONE else told
 
 
 def _refuse_encrypted_link(rest: bytes) -> None:

@@ -49,6 +49,7 @@ from telemetry.models.metering import (
     Meter,
     MeteringPoint,
     MeterRegister,
+    MeterStatus,
 )
 from telemetry.models.quality import (
     Decision,
@@ -103,6 +104,7 @@ __all__ = [
     "MaintenanceWindow",
     "Meter",
     "MeterRegister",
+    "MeterStatus",
     "MeteringPoint",
     "MonthFigures",
     "OutsideCheck",

@@ -34,6 +34,7 @@ class AlarmRule(models.Model):
         NO_DATA = "no_data", "No data for"
         GATEWAY_SILENT = "gateway_silent", "Gateway silent for"
         CALIBRATION = "calibration", "Verification ends within"
+        METER_FAULT = "meter_fault", "Meter reports a fault"
 
     class Severity(models.TextChoices):
         ACT = "act", "Act now"
@@ -74,8 +75,8 @@ class AlarmRule(models.Model):
                     kind="supply_low", clear_level__gte=F("set_level"), limit__isnull=True
                 )
                 | Q(
-                    kind="bypass", set_level__isnull=True, clear_level__isnull=True,
-                    limit__isnull=True,
+                    kind__in=["bypass", "meter_fault"], set_level__isnull=True,
+                    clear_level__isnull=True, limit__isnull=True,
                 )
                 | Q(
                     kind__in=["no_data", "gateway_silent", "calibration"], limit__gt=0,
@@ -86,7 +87,10 @@ class AlarmRule(models.Model):
                 name="a_rule_about_a_figure_names_its_channel",
                 condition=Q(kind__in=["above", "below", "rate"], channel__isnull=False)
                 | Q(kind__in=["supply_low", "bypass", "no_data"])
-                | Q(kind__in=["gateway_silent", "calibration"], channel__isnull=True),
+                | Q(
+                    kind__in=["gateway_silent", "calibration", "meter_fault"],
+                    channel__isnull=True,
+                ),
             ),
         ]  # fmt: skip
 

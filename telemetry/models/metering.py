@@ -238,6 +238,37 @@ class Meter(RegisterFields):
         return self.serial
 
 
+class MeterStatusQuerySet(ScopedQuerySet["MeterStatus"]):
+    scope = Scope(operator="meter__operator")
+
+
+class MeterStatus(models.Model):
+    """
+    A stretch over which the telegrams of a meter had one status byte (EN 13757-3), from the first
+    to the last of them.
+    """
+
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="statuses")
+    status = models.PositiveSmallIntegerField()
+    span = DateTimeRangeField()
+
+    objects = MeterStatusQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="one_status_a_meter_and_instant",
+                expressions=[("meter", RangeOperators.EQUAL), ("span", RangeOperators.OVERLAPS)],
+            ),
+            models.CheckConstraint(
+                name="a_status_is_one_byte", condition=Q(status__gte=0, status__lte=255)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter} {self.status:#04x}"
+
+
 class MeterRegister(RegisterFields):
     """
     A further register of a meter: volume, E8, E9, or the cooling energy of a heat meter.

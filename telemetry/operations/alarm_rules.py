@@ -67,6 +67,7 @@ USUAL_RULES: tuple[dict[str, Any], ...] = (
     {"name": "Supply below agreement", "kind": "supply_low", "delay_s": 3 * 3600,
      "severity": "act"},
     {"name": "Heat is rejected", "kind": "bypass", "delay_s": 30 * 60, "severity": "act"},
+    {"name": "Meter reports a fault", "kind": "meter_fault", "severity": "watch"},
     {"name": "Verification ends", "kind": "calibration", "limit": 365, "severity": "watch"},
 )  # fmt: skip
 

@@ -2,6 +2,8 @@
 The statements by which alarms are found. Each is one look at all rules of its kinds.
 """
 
+from telemetry.domain.meter_status import FAULT
+
 # A channel a rule has not looked at before is looked at from an hour back; its silence began with
 # its last reading, else with the rule.
 NEW_WATCHES = """
@@ -15,7 +17,7 @@ SELECT r.id, c.id,
 FROM telemetry_alarmrule r
 JOIN telemetry_channel c ON c.site_id = r.site_id
 JOIN telemetry_meteringpoint p ON p.id = c.point_id
-WHERE r.ended_at IS NULL AND r.kind NOT IN ('gateway_silent', 'calibration')
+WHERE r.ended_at IS NULL AND r.kind NOT IN ('gateway_silent', 'calibration', 'meter_fault')
   AND CASE
     WHEN r.channel_id IS NOT NULL THEN c.id = r.channel_id
     WHEN r.kind = 'supply_low' THEN c.quantity = 'supply' AND p.boundary = 'heat_handoff'
@@ -75,7 +77,7 @@ WHERE v.id = w.id AND r.kind = 'no_data' AND r.ended_at IS NULL
 """
 
 # What holds by the clock now: rule, subject, channel, place, since, value.
-HOLDING = """
+HOLDING = f"""
 SELECT r.id, 'channel:' || w.channel_id, w.channel_id, p.name || ': ' || c.quantity,
   w.looked_until, NULL::numeric
 FROM telemetry_alarmrule r
@@ -101,7 +103,18 @@ JOIN telemetry_installation i ON i.point_id = p.id AND i.valid @> %(now)s
 JOIN telemetry_meter m ON m.id = i.meter_id
 WHERE r.kind = 'calibration' AND r.ended_at IS NULL
   AND m.calibration_due - r."limit"::integer <= (%(now)s AT TIME ZONE s.timezone)::date
-"""
+UNION ALL
+SELECT r.id, 'meter:' || m.id, NULL, p.name || ': ' || m.serial, lower(st.span), NULL
+FROM telemetry_alarmrule r
+JOIN telemetry_meteringpoint p ON p.site_id = r.site_id
+JOIN telemetry_installation i ON i.point_id = p.id AND i.valid @> %(now)s
+JOIN telemetry_meter m ON m.id = i.meter_id
+CROSS JOIN LATERAL (
+  SELECT x.span, x.status FROM telemetry_meterstatus x WHERE x.meter_id = m.id
+  ORDER BY x.span DESC LIMIT 1
+) st
+WHERE r.kind = 'meter_fault' AND r.ended_at IS NULL AND st.status & {FAULT} <> 0
+"""  # noqa: S608 - a constant
 
 OPEN = """
 INSERT INTO telemetry_alarm (rule_id, site_id, channel_id, subject, place, state, severity, since,
@@ -128,7 +141,8 @@ RETURNING a.id
 LAPSED = """
 SELECT a.rule_id, a.subject FROM telemetry_alarm a
 JOIN telemetry_alarmrule r ON r.id = a.rule_id
-WHERE a.state <> 'resolved' AND r.kind IN ('no_data', 'gateway_silent', 'calibration')
+WHERE a.state <> 'resolved'
+  AND r.kind IN ('no_data', 'gateway_silent', 'calibration', 'meter_fault')
   AND NOT EXISTS (
     SELECT FROM unnest(%(rules)s::bigint[], %(subjects)s::text[]) AS n(rule, subject)
     WHERE n.rule = a.rule_id AND n.subject = a.subject)

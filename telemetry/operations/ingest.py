@@ -18,8 +18,9 @@ from django.db import connection, transaction
 from telemetry import formats
 from telemetry.archive import ArchiveUnreadable, recall
 from telemetry.models import ArchivedMonth, Gateway, IngestBatch, RejectedReading
+from telemetry.operations.meter_status import note_statuses
 from telemetry.operations.quality_ingest import note_clocks, note_conflicts
-from telemetry.operations.staging import Staging, keep_refused
+from telemetry.operations.staging import FUTURE_TOLERANCE, Staging, keep_refused
 
 Reason = RejectedReading.Reason
 
@@ -77,6 +78,7 @@ def ingest(
         _keep_conflicts(batch_id=batch.pk)
         if conflicting:
             note_conflicts(batch_id=batch.pk, at=received_at)
+    note_statuses(staging.heard, latest=received_at + FUTURE_TOLERANCE)
     if staging.is_ahead:
         note_clocks(batch_id=batch.pk, at=received_at)
     if accepted:

@@ -171,6 +171,8 @@ class Staging:
     months: set[tuple[int, int]] = field(default_factory=set)
     # Of rows that are not kept a second time: their numbers, and why they are refused still.
     left: dict[int, str] = field(default_factory=dict)
+    # What meters said of themselves.
+    heard: list[formats.Heard] = field(default_factory=list)
     # Some row has a time that had not come when it was received.
     is_ahead: bool = False
 
@@ -195,6 +197,7 @@ class Staging:
                     self.rejected += len(judged.refused)
                     self.missing += columns.missing
                     self.skipped += columns.skipped
+                    self.heard += columns.heard
                     if refused is None:
                         self.left.update(
                             (row.number, str(row.reason.label)) for row in judged.refused

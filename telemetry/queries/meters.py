@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from sites.access import Viewer
 from telemetry.domain.accuracy import PermissibleError, permissible_error
 from telemetry.domain.calibration import SOON, CalibrationState
-from telemetry.models import Channel, Installation, LossPolicy, Meter, Reading
+from telemetry.models import Channel, Installation, LossPolicy, Meter, MeterStatus, Reading
 
 
 def _standing(today: dt.date, due: str) -> Case:
@@ -34,13 +34,15 @@ def meters(
     *, viewer: Viewer, today: dt.date, search: str = "", kind: str = "", calibration: str = ""
 ) -> QuerySet[Meter]:
     """
-    Return the meters the viewer may see with their place now (`point_id`, `point_name`,
+    Return the meters the viewer may see with the status byte last heard of them (`status`, None
+    where none ever was), their place now (`point_id`, `point_name`,
     `site_name`, `site_slug`, `site_country`; None where they are nowhere) and how their
     verification stands today (`standing`), those that end first on top.
 
     :param search: part of the serial, the make, or the name of point or site
     :param calibration: a `CalibrationState`
     """
+    said = MeterStatus.objects.filter(meter=OuterRef("pk")).order_by("-span")
     there = Installation.objects.filter(meter=OuterRef("pk"), valid__contains=Now())
     rows = (
         Meter.objects.visible_to(viewer)
@@ -51,6 +53,7 @@ def meters(
             site_slug=Subquery(there.values("point__site__slug")[:1]),
             site_country=Subquery(there.values("point__site__country")[:1]),
             standing=_standing(today, "calibration_due"),
+            status=Subquery(said.values("status")[:1]),
         )
         .order_by(F("calibration_due").asc(nulls_last=True), "serial")
     )
@@ -78,6 +81,14 @@ def places_of(*, viewer: Viewer, meter_id: int) -> QuerySet[Installation]:
     )
 
 
+def statuses_of(*, viewer: Viewer, meter_id: int) -> QuerySet[MeterStatus]:
+    """
+    Return what a meter said of itself, newest first.
+    """
+    own = MeterStatus.objects.visible_to(viewer).filter(meter_id=meter_id)
+    return own.order_by("-span")
+
+
 def sites_of_meter(*, viewer: Viewer, meter_id: int) -> list[int]:
     """
     Return the sites where a meter was or is.
@@ -89,14 +100,21 @@ def sites_of_meter(*, viewer: Viewer, meter_id: int) -> list[int]:
 def meters_at(*, viewer: Viewer, point_id: int, today: dt.date) -> QuerySet[Installation]:
     """
     Return the meters that were at a point, the present one first, each with its further
-    registers and how its verification stands (`standing`).
+    registers, how its verification stands (`standing`) and its last status byte (`status`).
     """
     return (
         Installation.objects.visible_to(viewer)
         .filter(point_id=point_id)
         .select_related("meter")
         .prefetch_related("meter__registers")
-        .annotate(standing=_standing(today, "meter__calibration_due"))
+        .annotate(
+            standing=_standing(today, "meter__calibration_due"),
+            status=Subquery(
+                MeterStatus.objects.filter(meter=OuterRef("meter"))
+                .order_by("-span")
+                .values("status")[:1]
+            ),
+        )
         .order_by("-valid")
     )
 

@@ -22,6 +22,7 @@ class Placed:
     A meter at a point over a time, with the point's channels: quantity to key and unit.
     """
 
+    meter_id: int
     serial: str
     kind: str
     valid: DateTimeTZRange
@@ -75,10 +76,10 @@ def placed_meters(*, site_id: int) -> dict[str, list[Placed]]:
         channels[point_id][quantity] = (name, known[0] if len(known) == 1 else "")
     found: defaultdict[str, list[Placed]] = defaultdict(list)
     rows = Installation.objects.filter(point__site_id=site_id).values_list(
-        "meter__serial", "meter__kind", "valid", "meter__radio_key", "point_id"
+        "meter_id", "meter__serial", "meter__kind", "valid", "meter__radio_key", "point_id"
     )
-    for serial, kind, valid, key, point_id in rows:
+    for meter_id, serial, kind, valid, key, point_id in rows:
         found[plain_serial(serial)].append(
-            Placed(serial, kind, valid, bytes(key) if key else None, channels[point_id])
+            Placed(meter_id, serial, kind, valid, bytes(key) if key else None, channels[point_id])
         )
     return dict(found)

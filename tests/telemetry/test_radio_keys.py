@@ -157,7 +157,7 @@ def test_keys_in_the_clear_are_encrypted_by_the_migration():
     meter = _meter().point.installations.get().meter
     executor = MigrationExecutor(connection)
     newest = [name for name in executor.loader.graph.leaf_nodes() if name[0] == "telemetry"]
-    executor.migrate([("telemetry", "0029_month_end_rule")])
+    executor.migrate([("telemetry", "0030_month_figures")])
     try:
         Meter.objects.filter(pk=meter.pk).update(radio_key=KEY)
     finally:

@@ -21,7 +21,7 @@ def decrypt(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0029_month_end_rule")]
+    dependencies = [("telemetry", "0030_month_figures")]
 
     operations = [
         migrations.RunPython(encrypt, decrypt),
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("radio_key__isnull", True),
-                    models.Q(GreaterThan(Length("radio_key"), 16)),
+                    GreaterThan(Length("radio_key"), 16),
                     _connector="OR",
                 ),
                 name="a_radio_key_is_kept_encrypted",
