@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from billing import operations
-from billing.models import Contract, Terms
+from billing.models import Contract, Invoice, Terms
 from sites.domain import local_month
 from sites.models import HostingService
 from telemetry import operations as metering
@@ -162,3 +162,20 @@ def make_prices(contract: Contract) -> None:
         boiler_efficiency=Decimal("0.86"), fuel_price=Decimal("0.0689"),
         carbon_kg_per_kwh=Decimal("0.182"), carbon_price=Decimal(60),
     )  # fmt: skip
+
+
+def make_debit_file(invoice: Invoice) -> None:
+    """
+    Give the invoice's customer a mandate and collect the invoice by direct debit.
+    """
+    seller = invoice.operator
+    seller.iban, seller.creditor_id = "DE89370400440532013000", "DE98ZZZ09999999999"
+    seller.save()
+    operations.add_mandate(
+        operator_id=seller.pk, customer_id=invoice.customer_id, reference="M-1", at=LATER,
+        signed_on=JANUARY, account_name="Pool", iban=seller.iban, bic="", by_id=None,
+    )  # fmt: skip
+    assert invoice.due_on is not None
+    operations.make_debit_file(
+        operator_id=seller.pk, collect_on=invoice.due_on, at=LATER, by_id=None
+    )

@@ -59,7 +59,13 @@ from telemetry.models import (
 from tests import factories
 from tests.factories_alarms import make_alarm
 from tests.factories_availability import make_incident, make_probe, make_webhook, make_work
-from tests.factories_billing import JANUARY, make_contract, make_prices, meter_january
+from tests.factories_billing import (
+    JANUARY,
+    make_contract,
+    make_debit_file,
+    make_prices,
+    meter_january,
+)
 from tests.factories_quality import make_edit
 from tests.factories_statements import make_claims, make_statement_site
 from tests.factories_telemetry import LATER, make_heat_channel, make_upload
@@ -432,7 +438,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         operator_id=site.operator_id, booked_on=JANUARY, amount=Decimal(10), currency="EUR",
         reference="1", remittance=invoice.number, at=LATER, by_id=None,
     )  # fmt: skip
-    _collection(invoice)
+    make_debit_file(invoice)
     operations.open_dispute(
         line_id=invoice.lines.earliest("position").pk, comment="Too much", span=None, at=LATER,
         by_id=None,
@@ -468,20 +474,6 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         "neighbour": factories.make_delivery_point(site=site).partner,
         "tenant": tenant,
     }, invoice
-
-
-def _collection(invoice: Invoice) -> None:
-    seller = invoice.operator
-    seller.iban, seller.creditor_id = "DE89370400440532013000", "DE98ZZZ09999999999"
-    seller.save()
-    operations.add_mandate(
-        operator_id=seller.pk, customer_id=invoice.customer_id, reference="M-1", at=LATER,
-        signed_on=JANUARY, account_name="Pool", iban=seller.iban, bic="", by_id=None,
-    )  # fmt: skip
-    assert invoice.due_on is not None
-    operations.make_debit_file(
-        operator_id=seller.pk, collect_on=invoice.due_on, at=LATER, by_id=None
-    )
 
 
 def _sign_in(client: Client, world: dict[str, Stakeholder], audience: str) -> None:

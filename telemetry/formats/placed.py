@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from telemetry import queries
 from telemetry.domain.conversion import UnlikeUnits, conversion
 from telemetry.formats.frame import Again, Columns, Heard, Refused
 from telemetry.formats.telegram import NotDecodable
+from telemetry.queries import meters_by_serial
 
 ROWS = 5_000
 
@@ -34,10 +34,10 @@ class Meters:
     """
 
     def __init__(self, site_id: int) -> None:
-        self._placed = queries.placed_meters(site_id=site_id)
+        self._placed = meters_by_serial.placed_meters(site_id=site_id)
         self._keys: dict[bytes, bytes] = {}
         self._heard: list[Heard] = []
-        self.zone = zoneinfo.ZoneInfo(queries.zone_of_site(site_id=site_id))
+        self.zone = zoneinfo.ZoneInfo(meters_by_serial.zone_of_site(site_id=site_id))
 
     def key_of(self, serial: str) -> bytes | None:
         """
@@ -45,14 +45,14 @@ class Meters:
 
         :raises NotDecodable: if it is kept and cannot be read
         """
-        found = self._placed.get(queries.plain_serial(serial), [])
+        found = self._placed.get(meters_by_serial.plain_serial(serial), [])
         sealed = next((placed.sealed_key for placed in found if placed.sealed_key), None)
         if sealed is None:
             return None
         if sealed not in self._keys:
             try:
-                self._keys[sealed] = queries.opened_key(sealed)
-            except queries.KeyLost:
+                self._keys[sealed] = meters_by_serial.opened_key(sealed)
+            except meters_by_serial.KeyLost:
                 raise NotDecodable(
                     f"The key of meter {serial} was kept under another secret of the portal."
                     " Enter it again."
@@ -78,7 +78,7 @@ class Meters:
         Return channel, instant and value of what the meter's point has channels for, or in words
         why there is nothing. What the meter says of itself waits for `heard`.
         """
-        known = self._placed.get(queries.plain_serial(serial), [])
+        known = self._placed.get(meters_by_serial.plain_serial(serial), [])
         if not known:
             return f"No meter with the serial {serial} is installed at this site."
         placed = next((p for p in known if at in p.valid), None)

@@ -148,14 +148,6 @@ from telemetry.queries.meters import (
     statuses_of,
     working_point,
 )
-from telemetry.queries.meters_by_serial import (
-    KeyLost,
-    Placed,
-    opened_key,
-    placed_meters,
-    plain_serial,
-    zone_of_site,
-)
 from telemetry.queries.month_ends import month_ends
 from telemetry.queries.outages import (
     Attention,
@@ -293,7 +285,6 @@ __all__ = [
     "Hindrance",
     "Input",
     "Issuer",
-    "KeyLost",
     "LastValue",
     "LedgerBehind",
     "Line",
@@ -304,7 +295,6 @@ __all__ = [
     "MonthOfWork",
     "NoCheck",
     "NoRegister",
-    "Placed",
     "ProbeStretch",
     "Problem",
     "PublicIncident",
@@ -429,11 +419,8 @@ __all__ = [
     "months_that_leave",
     "months_to_seal",
     "newest_hours",
-    "opened_key",
     "outside_checks",
-    "placed_meters",
     "places_of",
-    "plain_serial",
     "planned_seconds",
     "point_of_channel",
     "points",
@@ -502,5 +489,4 @@ __all__ = [
     "waste_heat",
     "windows_to_mail",
     "working_point",
-    "zone_of_site",
 ]

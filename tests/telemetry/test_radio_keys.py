@@ -12,8 +12,9 @@ from django.test import Client, override_settings
 
 from sites.access import Role
 from sites.models import AuditEntry
-from telemetry import operations, queries, tasks
+from telemetry import operations, tasks
 from telemetry.models import Channel, IngestBatch, Meter, Reading, RejectedReading
+from telemetry.queries.meters_by_serial import opened_key
 from tests import factories
 from tests.factories_telemetry import LATER, make_heat_channel
 
@@ -128,7 +129,7 @@ def test_a_key_is_encrypted_at_rest_and_not_in_the_trail():
     meter.refresh_from_db()
     sealed = bytes(meter.radio_key or b"")
     assert KEY not in sealed
-    assert queries.opened_key(sealed) == KEY
+    assert opened_key(sealed) == KEY
     operations.remove_radio_key(meter_id=meter.pk, at=LATER, by_id=None)
     entries = AuditEntry.objects.filter(action__startswith="radio key").order_by("pk")
     assert [entry.action for entry in entries] == [
@@ -165,7 +166,7 @@ def test_keys_in_the_clear_are_encrypted_by_the_migration():
         executor.migrate(newest)
 
     meter.refresh_from_db()
-    assert queries.opened_key(bytes(meter.radio_key or b"")) == KEY
+    assert opened_key(bytes(meter.radio_key or b"")) == KEY
 
 
 @pytest.mark.django_db
