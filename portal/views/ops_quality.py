@@ -5,6 +5,7 @@ The quality workbench: what validation found, with the days around it, and what 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -316,7 +317,7 @@ def drawings(
             lines, unit=unit, step=True, from_zero=True, max_gap=dt.timedelta(minutes=90), **tell
         ) if lines else None,
         "sent_chart": charts.line_chart(
-            sent, unit=channel.unit or "", step=not is_register, **tell
+            sent, unit=channel.unit or "", step=not is_register, max_gap=_gap(around.sent), **tell
         ) if sent else None,
         "hours_rows": around.hours[:_MOST_ROWS],
         "is_register": is_register,
@@ -325,6 +326,16 @@ def drawings(
 
 def _points(rows: Sequence[tuple[dt.datetime, Decimal]]) -> list[charts.Point]:
     return [charts.Point(at, value) for at, value in rows]
+
+
+def _gap(rows: Sequence[tuple[dt.datetime, Decimal]]) -> dt.timedelta:
+    """
+    Return the time between readings from which a line breaks: what the rule about missing
+    readings calls a gap.
+    """
+    hour = dt.timedelta(hours=1)
+    steps = sorted(later[0] - earlier[0] for earlier, later in itertools.pairwise(rows))
+    return max(hour, steps[len(steps) // 2] * 2.5) if steps else hour
 
 
 def _a_slot(slot: tuple[dt.datetime, dt.datetime], kwh: Decimal) -> Decimal:
