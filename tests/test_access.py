@@ -146,7 +146,7 @@ ACCESS = {
     "ops/meters/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/meters/<int:pk>/registers/new/": (200, 404, 404, 404, 404, 302),
     "ops/meters/<int:pk>/key/": (200, 404, 404, 404, 404, 302),
-    "ops/meters/<int:pk>/key/remove/": (405, 404, 404, 404, 404, 302),
+    "ops/meters/<int:pk>/key/remove/": (405, 405, 404, 404, 404, 302),
     "ops/gateways/": (200, 200, 404, 404, 404, 302),
     "ops/gateways/new/": (200, 200, 404, 404, 404, 302),
     "ops/gateways/<int:pk>/": (200, 404, 404, 404, 404, 302),

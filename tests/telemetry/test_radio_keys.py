@@ -193,6 +193,10 @@ def test_a_key_is_entered_on_the_page_of_its_meter(client: Client):
     tasks.replay_site(site_id=channel.site_id, by_id=None)
     assert Reading.objects.count() == 1
 
+    stranger = Client()
+    stranger.force_login(factories.make_user(stakeholder=factories.make_stakeholder()))
+    assert stranger.post(address, {"key": "00" * 16}).status_code == 404
+    assert stranger.post(f"{address}remove/").status_code == 404
     page = client.post(f"{address}remove/", follow=True).content.decode()
     assert "is forgotten" in page
     assert Meter.objects.get().radio_key is None
