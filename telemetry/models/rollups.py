@@ -67,7 +67,10 @@ class Rollup(models.Model):
         ACTUAL = "actual", "Measured"
 
     pk = models.CompositePrimaryKey("channel_id", "grain", "start_at")
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="rollups")
+    # The primary key begins with it.
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, related_name="rollups", db_index=False
+    )
     grain = models.CharField(max_length=7, choices=Grain.choices)
     start_at = models.DateTimeField()
     end_at = models.DateTimeField()

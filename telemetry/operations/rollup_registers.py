@@ -8,6 +8,8 @@ difference of two such figures, so quarters add up to hours, and hours to any lo
 the last digit. An hour that ran evenly from end to end keeps no quarters: each is a fourth of it.
 """
 
+import functools
+
 from telemetry.operations import rollup_sql as sql
 
 _NOTED_REGISTER = sql.NOTED.format(
@@ -18,6 +20,87 @@ _NOTED_REGISTER = sql.NOTED.format(
       (SELECT p.at FROM telemetry_reading p WHERE p.channel_id = %(channel)s AND p.at > v.at
         ORDER BY p.at LIMIT 1))""",
 )
+
+_THINNED = """
+inside AS (
+  SELECT i.id, p.at, p.value,
+    date_bin('15 minutes', p.at - interval '1 microsecond', edges.origin) AS quarter,
+    p.value <> 0 AND coalesce((p.value - lag(p.value) OVER w)::float8 BETWEEN 0
+      AND i.a_second * date_part('epoch', p.at - lag(p.at) OVER w), true) AS calm
+  FROM installed i, edges, telemetry_reading p
+  WHERE p.channel_id = %(channel)s AND p.at > edges.lo AND p.at < edges.hi
+    AND p.at >= i.begins AND p.at < i.ends
+  WINDOW w AS (PARTITION BY i.id ORDER BY p.at)
+), by_quarter AS (
+  SELECT id, quarter, {calm} AS calm, min(at) AS first_at, max(at) AS last_at,
+    min(value) AS low, max(value) AS high
+  FROM inside GROUP BY id, quarter
+), thinned AS (
+  -- Of a quarter in which the register only rose as it can, the first and last reading tell all:
+  -- what happens between the cuts adds up, and the cuts lie outside. Other quarters stay whole.
+  SELECT id, first_at AS at, low AS value FROM by_quarter WHERE calm
+  UNION ALL
+  SELECT id, last_at, high FROM by_quarter WHERE calm AND last_at <> first_at
+  UNION ALL
+  -- NOT IN is always looked up in a hash; IN would be planned as a join of a handful of rows and
+  -- go through all pairs.
+  SELECT id, at, value FROM inside
+  WHERE (id, quarter) NOT IN (SELECT id, quarter FROM by_quarter WHERE calm)
+"""
+_SAMPLES = """
+samples AS (
+  SELECT date_bin('15 minutes', at, edges.origin) AS quarter, count(*) AS n
+  FROM telemetry_reading, edges
+  WHERE channel_id = %(channel)s AND at >= edges.lo AND at < edges.hi GROUP BY 1
+"""
+
+_RAW = """
+  -- What was read in the stretch, the last before it and the first after it; of these also the
+  -- nearest that is not zero, since a zero may be lost communication.
+  SELECT i.id, r.at, r.value FROM installed i, edges
+  CROSS JOIN LATERAL (
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= i.begins AND p.at < i.ends
+      ORDER BY p.at DESC LIMIT 1)
+    UNION ALL
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= i.begins AND p.at < i.ends
+        AND p.value <> 0
+      ORDER BY p.at DESC LIMIT 1)
+    UNION ALL
+    SELECT t.at, t.value FROM thinned t WHERE t.id = i.id
+    UNION ALL
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= i.begins AND p.at < i.ends
+      ORDER BY p.at LIMIT 1)
+    UNION ALL
+    (SELECT p.at, p.value FROM telemetry_reading p
+      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= i.begins AND p.at < i.ends
+        AND p.value <> 0
+      ORDER BY p.at LIMIT 1)
+  ) r"""
+
+# The same from the quarters of a calm register, of which one meter was there all the time.
+_CALM_THINNED = """
+by_quarter AS (
+  SELECT i.id, q.*
+  FROM installed i, unnest(%(quarter)s::timestamptz[], %(n)s::bigint[],
+    %(first_at)s::timestamptz[], %(last_at)s::timestamptz[], %(low)s::numeric[],
+    %(high)s::numeric[]) AS q(quarter, n, first_at, last_at, low, high)
+"""
+_CALM_RAW = """  SELECT id, first_at AS at, low AS value FROM by_quarter
+  UNION ALL
+  SELECT id, last_at, high FROM by_quarter WHERE last_at <> first_at"""
+# There a quarter ends with a reading on its end, which is the next one's sample.
+_CALM_SAMPLES = """
+samples AS (
+  SELECT quarter, sum(n)::bigint AS n
+  FROM (
+    SELECT quarter, n - (last_at = quarter + interval '15 minutes')::int AS n FROM by_quarter
+    UNION ALL
+    SELECT last_at, 1 FROM by_quarter WHERE last_at = quarter + interval '15 minutes'
+  ) counted, edges WHERE n > 0 AND quarter >= edges.lo AND quarter < edges.hi GROUP BY quarter
+"""
 
 _HOURS = f"""
 WITH {sql.EDGES},
@@ -44,55 +127,9 @@ factors AS (
   FROM telemetry_installation i
   JOIN dials d USING (meter_id) JOIN factors f ON f.unit = d.unit, edges
   WHERE i.point_id = %(point)s AND i.valid && tstzrange(edges.lo, edges.hi, '[]')
-), inside AS (
-  SELECT i.id, p.at, p.value,
-    date_bin('15 minutes', p.at - interval '1 microsecond', edges.origin) AS quarter,
-    p.value <> 0 AND coalesce((p.value - lag(p.value) OVER w)::float8 BETWEEN 0
-      AND i.a_second * date_part('epoch', p.at - lag(p.at) OVER w), true) AS calm
-  FROM installed i, edges, telemetry_reading p
-  WHERE p.channel_id = %(channel)s AND p.at > edges.lo AND p.at < edges.hi
-    AND p.at >= i.begins AND p.at < i.ends
-  WINDOW w AS (PARTITION BY i.id ORDER BY p.at)
-), by_quarter AS (
-  SELECT id, quarter, {{calm}} AS calm, min(at) AS first_at, max(at) AS last_at,
-    min(value) AS low, max(value) AS high
-  FROM inside GROUP BY id, quarter
-), thinned AS (
-  -- Of a quarter in which the register only rose as it can, the first and last reading tell all:
-  -- what happens between the cuts adds up, and the cuts lie outside. Other quarters stay whole.
-  SELECT id, first_at AS at, low AS value FROM by_quarter WHERE calm
-  UNION ALL
-  SELECT id, last_at, high FROM by_quarter WHERE calm AND last_at <> first_at
-  UNION ALL
-  -- NOT IN is always looked up in a hash; IN would be planned as a join of a handful of rows and
-  -- go through all pairs.
-  SELECT id, at, value FROM inside
-  WHERE (id, quarter) NOT IN (SELECT id, quarter FROM by_quarter WHERE calm)
+), {{thinned}}
 ), raw AS (
-  -- What was read in the stretch, the last before it and the first after it; of these also the
-  -- nearest that is not zero, since a zero may be lost communication.
-  SELECT i.id, r.at, r.value FROM installed i, edges
-  CROSS JOIN LATERAL (
-    (SELECT p.at, p.value FROM telemetry_reading p
-      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= i.begins AND p.at < i.ends
-      ORDER BY p.at DESC LIMIT 1)
-    UNION ALL
-    (SELECT p.at, p.value FROM telemetry_reading p
-      WHERE p.channel_id = %(channel)s AND p.at <= edges.lo AND p.at >= i.begins AND p.at < i.ends
-        AND p.value <> 0
-      ORDER BY p.at DESC LIMIT 1)
-    UNION ALL
-    SELECT t.at, t.value FROM thinned t WHERE t.id = i.id
-    UNION ALL
-    (SELECT p.at, p.value FROM telemetry_reading p
-      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= i.begins AND p.at < i.ends
-      ORDER BY p.at LIMIT 1)
-    UNION ALL
-    (SELECT p.at, p.value FROM telemetry_reading p
-      WHERE p.channel_id = %(channel)s AND p.at >= edges.hi AND p.at >= i.begins AND p.at < i.ends
-        AND p.value <> 0
-      ORDER BY p.at LIMIT 1)
-  ) r
+{{raw}}
   UNION
   -- The figures taken when a meter came and went are readings as good as any.
   SELECT id, begins, first_register FROM installed
@@ -220,10 +257,7 @@ factors AS (
     SELECT greatest(gaps.begins, start) AS begins, least(gaps.ends, start + width) AS ends
   ) part
   WHERE part.begins < part.ends
-), samples AS (
-  SELECT date_bin('15 minutes', at, edges.origin) AS quarter, count(*) AS n
-  FROM telemetry_reading, edges
-  WHERE channel_id = %(channel)s AND at >= edges.lo AND at < edges.hi GROUP BY 1
+), {{samples}}
 ), {_NOTED_REGISTER}, parts AS (
   -- Quarters of an hour, or the hour itself where it ran evenly.
   SELECT p.hour, date_bin('15 minutes', p.begins, edges.origin) AS start_at,
@@ -280,9 +314,17 @@ factors AS (
 {sql.INSERT}
 """  # noqa: S608 - the parts are constants of this module
 
-HOURS = _HOURS.replace("{calm}", "bool_and(calm)")
+
+def _from(thinned: str, samples: str, raw: str) -> str:
+    parts = {"{thinned}": thinned, "{samples}": samples, "{raw}": raw}
+    return functools.reduce(lambda text, part: text.replace(*part), parts.items(), _HOURS)
+
+
+_FROM_READINGS = _from(_THINNED, _SAMPLES, _RAW)
+HOURS = _FROM_READINGS.replace("{calm}", "bool_and(calm)")
+CALM_HOURS = _from(_CALM_THINNED, _CALM_SAMPLES, _CALM_RAW)
 # The same rows from every reading, for tests to compare with.
-HOURS_UNTHINNED = _HOURS.replace("{calm}", "false")
+HOURS_UNTHINNED = _FROM_READINGS.replace("{calm}", "false")
 
 # Whether the first and last reading of a range count, where nothing was set aside.
 ENDS_COUNT = """

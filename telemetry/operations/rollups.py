@@ -18,6 +18,7 @@ from telemetry.operations import heat, month_ends, quality, quality_days
 from telemetry.operations import rollup_registers as registers
 from telemetry.operations import rollup_sql as sql
 from telemetry.operations import rollup_values as values
+from telemetry.operations.calm import Quarters, calm_quarters
 
 # kW or W to kW: interval means are sent in one of these.
 KW_PER_UNIT = {"kW": 1.0, "W": 0.001}
@@ -47,13 +48,17 @@ def roll_up(channel_id: int, at: dt.datetime) -> int:
             return 0
         channel = Channel.objects.select_related("site").get(pk=channel_id)
         _bring_back(channel, spans)
-        changed = quality.check_ranges(channel=channel, spans=spans, at=at)
+        changed, calm = spans, _calm(channel, spans)
+        if len(calm) < len(spans):
+            # What the rules change may reach anywhere.
+            calm = {}
+            changed = quality.check_ranges(channel=channel, spans=spans, at=at)
         if changed != spans:
             _bring_back(channel, changed)
         for lower, upper in changed:
             if channel.quantity == Channel.Quantity.MONTH_END:
                 month_ends.take_in(channel=channel, lower=lower, upper=upper, at=at)
-            _roll_up_span(channel=channel, lower=lower, upper=upper, at=at)
+            _roll_up_span(channel, lower, upper, calm.get((lower, upper)), at)
         quality_days.mark_due_days(channel=channel, spans=changed, at=at)
     return len(spans)
 
@@ -72,8 +77,25 @@ def _bring_back(channel: Channel, spans: Sequence[quality.Span]) -> None:
     )
 
 
+def _calm(channel: Channel, spans: Sequence[quality.Span]) -> dict[quality.Span, Quarters]:
+    """
+    Return the quarters of the ranges of a register up to the first that is not calm.
+    """
+    found: dict[quality.Span, Quarters] = {}
+    if channel.kind != Channel.Kind.REGISTER or channel.quantity == Channel.Quantity.MONTH_END:
+        return found
+    for lower, upper in spans:
+        quarters = calm_quarters(
+            channel=channel, lower=lower, upper=upper, rules=quality.READING_RULES
+        )
+        if quarters is None:
+            break
+        found[lower, upper] = quarters
+    return found
+
+
 def _roll_up_span(
-    *, channel: Channel, lower: dt.datetime, upper: dt.datetime, at: dt.datetime
+    channel: Channel, lower: dt.datetime, upper: dt.datetime, calm: Quarters | None, at: dt.datetime
 ) -> None:
     parameters: dict[str, Any] = {
         "channel": channel.pk, "point": channel.point_id, "zone": channel.site.timezone,
@@ -82,17 +104,22 @@ def _roll_up_span(
     if channel.quantity == Channel.Quantity.POWER:
         parameters["kw"] = KW_PER_UNIT[channel.unit]
     with connection.cursor() as cursor:
-        cursor.execute(sql.CORRECTED, [channel.pk])
-        corrected = cursor.fetchone()[0]
-        read = sql.effective if corrected else str
+        if calm is None:
+            cursor.execute(sql.CORRECTED, [channel.pk])
+            corrected = cursor.fetchone()[0]
+            read = sql.effective if corrected else str
         if channel.kind == Channel.Kind.REGISTER:
-            _widen(parameters, corrected=corrected)
+            if calm is None:
+                _widen(parameters, corrected=corrected)
             sizes = BASE_UNITS[REGISTER_BASE[channel.quantity]]
             parameters["quantity"] = channel.quantity
             parameters["units"] = list(sizes)
             parameters["numerators"] = [size.numerator for size in sizes.values()]
             parameters["denominators"] = [size.denominator for size in sizes.values()]
-            cursor.execute(read(registers.HOURS), parameters)
+            if calm is None:
+                cursor.execute(read(registers.HOURS), parameters)
+            else:
+                cursor.execute(registers.CALM_HOURS, parameters | calm)
         elif channel.interval_s is None:
             cursor.execute(read(values.GAUGE_HOURS), parameters)
         else:

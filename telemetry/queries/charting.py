@@ -21,7 +21,7 @@ from telemetry.models import Channel, Rollup
 from telemetry.queries.dials import KW_PER_UNIT, dials
 
 # Widths of a bucket in seconds that fall on round times of the clock.
-_DAY = 86_400
+_HOUR, _DAY = 3600, 86_400
 _WIDTHS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, _DAY,
     2 * _DAY, 7 * _DAY, 28 * _DAY, 91 * _DAY, 364 * _DAY,
@@ -87,9 +87,11 @@ def chart_line(
     if channel is None:
         return None
     lasts = period.end - period.start
-    least = _least_width(channel, period)
     width = next((w for w in _WIDTHS if w * points >= lasts.total_seconds()), _WIDTHS[-1])
     is_register = channel.kind == Channel.Kind.REGISTER
+    if width >= _HOUR:
+        return _from_rollups(channel, period, width)
+    least = _least_width(channel, period)
     if width >= 900 or (is_register and lasts > _MOST_STEPS):
         return _from_rollups(channel, period, max(width, least))
     try:
@@ -109,7 +111,7 @@ def _least_width(channel: Channel, period: Period) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_SAMPLES, _span(channel, period))
         samples, hours = cursor.fetchone()
-    return 900 if samples > 1.5 * hours else 3600
+    return 900 if samples > 1.5 * hours else _HOUR
 
 
 def _span(channel: Channel, period: Period) -> dict[str, Any]:
@@ -166,7 +168,9 @@ def _bucket_rows(channel: Channel, period: Period, width: int) -> list[Any]:
     figures = _COUNTED if channel.kind == Channel.Kind.REGISTER else _MEASURED
     bucket = _BY_DAYS if width >= _DAY else _BY_CLOCK
     with connection.cursor() as cursor:
-        cursor.execute(_BUCKETS.format(source=source, bucket=bucket, **figures), parameters)
+        cursor.execute(
+            _BUCKETS.format(source=source, bucket=bucket, rank=_RANK, **figures), parameters
+        )
         rows: list[Any] = cursor.fetchall()
     return rows
 
@@ -198,16 +202,24 @@ _BY_CLOCK = """date_bin(%(seconds)s::interval, start_at,
     '2000-01-03'::timestamp AT TIME ZONE %(zone)s)"""
 _BY_DAYS = """date_bin(make_interval(days => %(days)s), start_at AT TIME ZONE %(zone)s,
     '2000-01-03'::timestamp)"""
+# Each figure becomes a float once and not in every sum that it enters, hence MATERIALIZED.
 _BUCKETS = """
-SELECT extract(epoch FROM min(start_at))::float8, extract(epoch FROM max(end_at))::float8,
-  {value}, {low}, {high}, (%(worst_first)s::text[])[min(array_position(%(worst_first)s, quality))]
-FROM (
+WITH rows AS MATERIALIZED (
   SELECT start_at, end_at, {bucket} AS bucket, energy_kwh::float8 AS energy, mean::float8 AS mean,
     minimum::float8 AS lowest, maximum::float8 AS highest, peak_kw::float8 AS peak,
-    coverage::float8 * extract(epoch FROM end_at - start_at)::float8 AS known, quality::text
+    coverage::float8 * date_part('epoch', end_at - start_at) AS known, {rank} AS rank
   FROM ({source}) source
-) rows GROUP BY bucket ORDER BY 1
+)
+SELECT date_part('epoch', min(start_at)), date_part('epoch', max(end_at)),
+  {value}, {low}, {high}, (%(worst_first)s::text[])[min(rank)]
+FROM rows GROUP BY bucket ORDER BY 1
 """
+# The commonest first.
+_RANK = "CASE quality {} END".format(
+    " ".join(
+        f"WHEN '{name}' THEN {n}" for n, name in reversed([*enumerate(Rollup.Quality.values, 1)])
+    )
+)
 
 
 def _shade(line: Line, rows: Iterable[Any]) -> None:

@@ -257,6 +257,7 @@ _READ_IN = {
     "telemetry/archive/rows.py": "writes the file",
     "telemetry/archive/recall.py": "brings readings back",
     "telemetry/operations/archive.py": "takes readings out",
+    "telemetry/operations/calm.py": "rollups from scratch",
     "telemetry/operations/heat_sql.py": "the ledger of heat",
     "telemetry/operations/ingest.py": "test_archive",
     "telemetry/operations/quality_days.py": "the day's readings, brought back there",

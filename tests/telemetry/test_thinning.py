@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from telemetry import operations
 from telemetry.models import Channel, DirtyRange, Installation, Meter, Reading, Rollup
-from telemetry.operations import rollup_registers
+from telemetry.operations import rollup_registers, rollups
+from telemetry.operations.calm import calm_quarters
 from tests import factories
-from tests.factories_telemetry import LATER, csv_of, ingest_csv, make_heat_channel
+from tests.factories_telemetry import LATER, add_channel, csv_of, ingest_csv, make_heat_channel
 
 # Both autumn nights with a repeated hour, in zones of which one is half an hour off.
 NIGHTS = {
@@ -63,13 +64,87 @@ def test_thinned_readings_give_the_same_rollups(
     ingest_csv(site=channel.site, body=csv_of(rows))
     assert Reading.objects.filter(channel=channel).count() == len(rows)
 
+    _compare(monkeypatch, channel)
+
+
+def _compare(monkeypatch: pytest.MonkeyPatch, channel: Channel) -> None:
     thinned = _rolled_up(channel)
     with monkeypatch.context() as patch:
-        patch.setattr(rollup_registers, "HOURS", rollup_registers.HOURS_UNTHINNED)
+        patch.setattr(rollups, "calm_quarters", lambda **_: None)
         whole = _rolled_up(channel)
+        patch.setattr(rollup_registers, "HOURS", rollup_registers.HOURS_UNTHINNED)
+        unthinned = _rolled_up(channel)
 
-    different = [pair for pair in zip(thinned, whole, strict=True) if pair[0] != pair[1]]
-    assert not different
+    assert thinned == whole
+    assert whole == unthinned
+
+
+# Minutes and what the dial counts in them; quarters that end on a reading, and silent ones.
+_rising = st.lists(
+    st.tuples(st.sampled_from([1, 1, 5, 14, 15, 15, 25, 60]), st.integers(0, 6)),
+    min_size=2, max_size=60,
+)  # fmt: skip
+
+
+@pytest.mark.django_db
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    steps=_rising, zone=st.sampled_from(sorted(NIGHTS)), with_power=st.booleans(),
+    first=st.integers(0, 59), last=st.integers(0, 59),
+)  # fmt: skip
+def test_quarters_of_a_calm_register_give_the_same_rollups(
+    monkeypatch: pytest.MonkeyPatch, steps, zone, with_power, first, last
+):
+    channel = make_heat_channel(site=factories.make_site(timezone=zone))
+    if with_power:
+        add_channel(point=channel.point, quantity=Channel.Quantity.POWER)
+    at, dial, rows = NIGHTS[zone], 100, []
+    for minutes, change in steps:
+        rows.append((channel.key, at.isoformat(), str(dial)))
+        at += dt.timedelta(minutes=minutes)
+        dial += change
+    ingest_csv(site=channel.site, body=csv_of(rows))
+    _compare(monkeypatch, channel)
+
+    # Again from a range amid the readings, which leaves what is right as it was.
+    first, last = sorted((first % len(rows), last % len(rows)))
+    lower, upper = (dt.datetime.fromisoformat(rows[n][1]) for n in (first, last))
+    DirtyRange.objects.create(
+        channel=channel, marked_at=LATER, span=DateTimeTZRange(lower, upper, "[]")
+    )
+    operations.roll_up_channel(channel_id=channel.pk, at=LATER + dt.timedelta(hours=1))
+    assert not Rollup.objects.filter(channel=channel, computed_at__gt=LATER).exists()
+
+
+@pytest.mark.django_db
+def test_only_a_calm_register_is_rolled_up_from_its_quarters(monkeypatch: pytest.MonkeyPatch):
+    channel = make_heat_channel()
+    taken: list[bool] = []
+
+    def look(**given: Any) -> dict[str, str] | None:
+        found = calm_quarters(**given)
+        taken.append(found is not None)
+        return found
+
+    monkeypatch.setattr(rollups, "calm_quarters", look)
+    start = NIGHTS["Europe/Berlin"]
+    for hour, values in enumerate(
+        [(10, 11, 12), (13, 14, 15), (16, 9, 17), (18, 19, 20), (21, 9000, 9001)]
+    ):
+        rows = [
+            (
+                channel.key,
+                (start + dt.timedelta(hours=hour, minutes=20 * n)).isoformat(),
+                str(value),
+            )
+            for n, value in enumerate(values)
+        ]
+        ingest_csv(site=channel.site, body=csv_of(rows))
+        operations.roll_up_channel(channel_id=channel.pk, at=LATER)
+    # The range of the fourth hour begins with the reading before it, which the rules marked.
+    assert taken == [True, True, False, False, False]
 
 
 def _exchange(channel: Channel, at: dt.datetime) -> None:
