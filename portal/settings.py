@@ -165,6 +165,7 @@ if BASE_URL.startswith("https://"):
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # mqtt:// or mqtts:// with user and password; empty: `run_mqtt` is not used.
 MQTT_URL = os.environ.get("MQTT_URL", "")
+MQTT_TOPICS = os.environ.get("MQTT_TOPICS", "warmgrid/{gateway}/{format}")
 INGEST_MAX_BODY_BYTES = int(os.environ.get("INGEST_MAX_BODY_BYTES", 256 * 1024 * 1024))
 INGEST_MAX_INFLATED_BYTES = int(os.environ.get("INGEST_MAX_INFLATED_BYTES", 1024**3))
 

@@ -1,20 +1,21 @@
 """
 Readings from an MQTT broker: messages become batches, and the broker is told only after the commit.
 
-Topics are `warmgrid/<gateway id>/<format>`, the formats those of HTTP. The broker decides who may
+What a topic means is said by templates (`telemetry.domain.topics`). The broker decides who may
 publish where; a topic's gateway decides whose site it is.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import queue
 import signal
 import ssl
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,11 +28,11 @@ from django.utils import timezone
 from paho.mqtt.enums import CallbackAPIVersion
 
 from telemetry import formats, operations
+from telemetry.domain.topics import FIGURE, TopicTemplate, place_of
 from telemetry.models import Gateway, IngestBatch
 
 logger = structlog.get_logger(__name__)
 
-TOPICS = "warmgrid/+/+"
 # A batch is closed when it has so many messages or its first one has waited so long.
 MESSAGES_A_BATCH = 500
 SECONDS_A_BATCH = 0.5
@@ -54,7 +55,8 @@ class Subscriber:
     Takes messages from one broker until it is stopped.
     """
 
-    def __init__(self, url: str, *, client_id: str) -> None:
+    def __init__(self, url: str, *, client_id: str, topics: Sequence[TopicTemplate]) -> None:
+        self._topics = topics
         self._waiting: queue.Queue[_Message] = queue.Queue(maxsize=50_000)
         self._stopped = threading.Event()
         self._address = urlsplit(url)
@@ -78,12 +80,20 @@ class Subscriber:
         self._client.max_inflight_messages_set(10_000)
 
     def _connected(self, client: paho.Client, *_: Any) -> None:
-        client.subscribe(TOPICS, qos=1)
+        client.subscribe([(template.subscription, 1) for template in self._topics])
         logger.info("mqtt connected", host=self._address.hostname)
 
     def _arrived(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
-        _, gateway, name = message.topic.split("/", 2)
-        self._waiting.put(_Message(message.mid, message.qos, gateway, name, bytes(message.payload)))
+        place = place_of(message.topic, self._topics)
+        if place is None:
+            # Left over from a session with other templates; nobody could ever read it.
+            logger.warning("mqtt topic of no template", topic=message.topic)
+            client.ack(message.mid, message.qos)
+            return
+        name, body = place.format, bytes(message.payload)
+        if name == FIGURE:
+            name, body = "ndjson", _as_row(place.channel, body)
+        self._waiting.put(_Message(message.mid, message.qos, place.gateway, name, body))
 
     def run(self) -> None:
         """
@@ -149,6 +159,17 @@ class Subscriber:
                 return True
 
 
+def _as_row(channel: str, figure: bytes) -> bytes:
+    """
+    Write a bare figure as a reading of the moment; what is none is refused as any other value.
+    """
+    row = {
+        "channel": channel, "at": timezone.now().isoformat(),
+        "value": figure.decode(errors="replace").strip(),
+    }  # fmt: skip
+    return json.dumps(row).encode()
+
+
 def _take(gateway_id: str, name: str, messages: list[_Message]) -> None:
     """
     Store what some messages say. What cannot be read is kept as refused, or it would come again
@@ -187,11 +208,11 @@ def _refuse(gateway: Gateway, name: str, messages: list[_Message], why: str) -> 
     )  # fmt: skip
 
 
-def run(url: str, *, client_id: str) -> None:
+def run(url: str, *, client_id: str, topics: Sequence[TopicTemplate]) -> None:
     """
     Take messages until the process is told to end.
     """
-    subscriber = Subscriber(url, client_id=client_id)
+    subscriber = Subscriber(url, client_id=client_id, topics=topics)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, subscriber.stop)
     subscriber.run()

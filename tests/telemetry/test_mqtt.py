@@ -94,7 +94,9 @@ def _broker(folder: Path) -> Iterator[_Broker]:
 
 
 @contextlib.contextmanager
-def _subscriber(server: OwnServer, broker: _Broker) -> Iterator[Callable[[], None]]:
+def _subscriber(
+    server: OwnServer, broker: _Broker, topics: str = "warmgrid/{gateway}/{format}"
+) -> Iterator[Callable[[], None]]:
     """
     Yield what kills the subscriber and starts another one.
     """
@@ -107,7 +109,8 @@ def _subscriber(server: OwnServer, broker: _Broker) -> Iterator[Callable[[], Non
         running.append(
             subprocess.Popen(
                 [sys.executable, "manage.py", "run_mqtt"], cwd=ROOT,
-                env={**server.env, "MQTT_URL": f"mqtt://127.0.0.1:{broker.port}"},
+                env={**server.env, "MQTT_URL": f"mqtt://127.0.0.1:{broker.port}",
+                     "MQTT_TOPICS": topics},
             )
         )  # fmt: skip
 
@@ -222,7 +225,8 @@ def test_what_cannot_be_read_is_kept_and_does_not_come_again(tmp_path: Path):
         gateway = server.run(
             "manage.py", "shell", "--verbosity", "0", "-c", _MAKE_A_GATEWAY
         ).strip()
-        with _subscriber(server, broker):
+        topics = "warmgrid/{gateway}/{format},plant/{gateway}/{channel}"
+        with _subscriber(server, broker, topics):
             _wait_until(
                 lambda: (
                     b"warmgrid" in (tmp_path / "mosquitto.db").read_bytes()
@@ -238,18 +242,20 @@ def test_what_cannot_be_read_is_kept_and_does_not_come_again(tmp_path: Path):
                 (f"warmgrid/{gateway}/xml", "<a/>"),
                 ("warmgrid/999/json", good),
                 (f"warmgrid/{gateway}/json", good),
+                (f"plant/{gateway}/pool.energy", " 34.5 "),
+                (f"plant/{gateway}/pool.energy", "warm"),
             ):
                 assert pub is not None
                 subprocess.run(
                     [pub, "-p", str(broker.port), "-q", "1", "-t", topic, "-m", body], check=True
                 )
-            _wait_until(lambda: _count(server, "SELECT count(*) FROM telemetry_reading") == 1, 30)
+            _wait_until(lambda: _count(server, "SELECT count(*) FROM telemetry_reading") == 2, 30)
             _wait_until(
-                lambda: _count(server, "SELECT count(*) FROM telemetry_rejectedreading") == 2, 30
+                lambda: _count(server, "SELECT count(*) FROM telemetry_rejectedreading") == 3, 30
             )
             kinds = _count(
                 server,
                 "SELECT count(DISTINCT format) FROM telemetry_ingestbatch WHERE source = 'mqtt'",
             )
 
-    assert kinds == 2
+    assert kinds == 3

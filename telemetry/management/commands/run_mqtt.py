@@ -8,13 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from telemetry.domain.topics import BadTemplate, parse_templates
 from telemetry.management import subscriber
 
 
 class Command(BaseCommand):
     help = (
         "Subscribe to MQTT_URL (mqtt:// or mqtts://user:password@host:port) and store the readings"
-        " of warmgrid/<gateway id>/<format>; acknowledged only once they are stored."
+        " of the topics that MQTT_TOPICS says; acknowledged only once they are stored."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -26,4 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.MQTT_URL.startswith(("mqtt://", "mqtts://")):
             raise CommandError("Set MQTT_URL to mqtt://… or mqtts://….")
-        subscriber.run(settings.MQTT_URL, client_id=options["client_id"])
+        try:
+            topics = parse_templates(settings.MQTT_TOPICS)
+        except BadTemplate as problem:
+            raise CommandError(f"MQTT_TOPICS: {problem}") from None
+        subscriber.run(settings.MQTT_URL, client_id=options["client_id"], topics=topics)
