@@ -336,7 +336,8 @@ SELECT
 """
 
 # A changed reading of a register has to do with its neighbours that count: neither set aside nor
-# zero after lost communication. Where a range begins or ends with others it reaches further.
+# zero after lost communication. Where a range begins or ends with others, or has none that counts
+# (the rules may have set all of them aside), it reaches further.
 WIDEN = """
 WITH wanted AS (
   SELECT
@@ -350,12 +351,12 @@ WITH wanted AS (
       AND at <= %(upper)s AND value <> 0 ORDER BY at DESC LIMIT 1) AS last_at
 )
 SELECT
-  least(%(lower)s, CASE WHEN first_sent < first_at THEN coalesce(
+  least(%(lower)s, CASE WHEN first_at IS NULL OR first_sent < first_at THEN coalesce(
     (SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at < %(lower)s
       AND value <> 0 ORDER BY at DESC LIMIT 1),
     (SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at < %(lower)s
       ORDER BY at DESC LIMIT 1)) END),
-  greatest(%(upper)s, CASE WHEN last_sent > last_at THEN coalesce(
+  greatest(%(upper)s, CASE WHEN last_at IS NULL OR last_sent > last_at THEN coalesce(
     (SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at > %(upper)s
       AND value <> 0 ORDER BY at LIMIT 1),
     (SELECT at FROM telemetry_effective WHERE channel_id = %(channel)s AND at > %(upper)s
