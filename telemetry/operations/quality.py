@@ -219,7 +219,7 @@ def _check(
         .exclude(state=Finding.State.GONE)
     )
     breaches = _breaches(channel, window, regimes)
-    area = _area(dirty, breaches, known)
+    area = _area(_over_zeros(channel, dirty), breaches, known)
     breaches = [b for b in breaches if b.start < area[1] and b.end > area[0]]
     wanted: dict[dt.datetime, tuple[vee.Replacement, Finding]] = {}
     seen: set[int] = set()
@@ -238,6 +238,35 @@ def _check(
     return changed + _apply(channel, area, wanted, at)
 
 
+# A zero is no neighbour of a register's reading where it is lost communication, so what changed
+# has to do with the nearest reading beyond zeros at its ends, as far as is looked at together.
+_OVER_ZEROS = """
+SELECT
+  least(%(lower)s, (SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
+    AND at < %(lower)s AND at >= %(first)s AND value <> 0
+    AND 0 = (SELECT value FROM telemetry_reading WHERE channel_id = %(channel)s
+      AND at >= %(lower)s ORDER BY at LIMIT 1)
+    ORDER BY at DESC LIMIT 1)),
+  greatest(%(upper)s, (SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
+    AND at > %(upper)s AND at < %(last)s AND value <> 0
+    AND 0 = (SELECT value FROM telemetry_reading WHERE channel_id = %(channel)s
+      AND at <= %(upper)s ORDER BY at DESC LIMIT 1)
+    ORDER BY at LIMIT 1) + interval '1 microsecond')
+"""
+
+
+def _over_zeros(channel: Channel, dirty: Span) -> Span:
+    if channel.kind != Channel.Kind.REGISTER:
+        return dirty
+    with connection.cursor() as cursor:
+        cursor.execute(_OVER_ZEROS, {
+            "channel": channel.pk, "lower": dirty[0], "upper": dirty[1],
+            "first": dirty[0] - CONTEXT, "last": dirty[1] + CONTEXT,
+        })  # fmt: skip
+        lower, upper = cursor.fetchone()
+    return lower, upper
+
+
 def let_go(findings: Iterable[Finding], at: dt.datetime) -> None:
     """
     Close findings whose rule is no longer broken.
@@ -249,14 +278,16 @@ def let_go(findings: Iterable[Finding], at: dt.datetime) -> None:
 
 def _area(dirty: Span, breaches: Sequence[vee.Breach], known: Sequence[Finding]) -> Span:
     """
-    Return the dirty range widened to whatever reaches into it.
+    Return the dirty range widened to whatever reaches into it, and to what reaches into that:
+    whether a figure counts decides how the next one is judged.
     """
     lower, upper = dirty
-    for start, end in [(b.start, b.end) for b in breaches] + [
-        (f.span.lower, f.span.upper) for f in known
-    ]:
-        if start < dirty[1] and end > dirty[0]:
-            lower, upper = min(lower, start), max(upper, end)
+    spans = [(b.start, b.end) for b in breaches] + [(f.span.lower, f.span.upper) for f in known]
+    while reaching := [s for s in spans if s[0] < upper and s[1] > lower]:
+        wider = min(lower, *(s[0] for s in reaching)), max(upper, *(s[1] for s in reaching))
+        if wider == (lower, upper):
+            break
+        lower, upper = wider
     return lower, upper
 
 

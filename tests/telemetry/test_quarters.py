@@ -170,6 +170,12 @@ def _in_two_parts(
         (20, 0), (12, 0), (2, 4)],
     zone="Australia/Adelaide", late=[2, 43, 0, 37, 25, 13, 43, 29, 35, 35], lost=[37, 0, 3, 21, 35],
 )  # fmt: skip
+# What came late makes a figure beyond a zero right that was set aside without it.
+@example(
+    steps=[(61, 5), (23, 0), (61, -10_000), (7, 0), (200, 7), (34, 3), (61, 0), (15, 1),
+        (15, 5000), (15, 1)],
+    zone="Asia/Kathmandu", late=[0], lost=[1],
+)  # fmt: skip
 def test_late_readings_give_the_rollups_of_timely_ones_at_every_grain(steps, zone, late, lost):
     rows = _dials(steps, NIGHTS[zone])
     rows = [(at, 0 if n in lost else dial) for n, (at, dial) in enumerate(rows)]
