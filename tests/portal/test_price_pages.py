@@ -226,7 +226,7 @@ def test_last_year_is_simulated_with_one_input_changed(django_assert_num_queries
     assert "Contracted power" in changed
     assert "Enter a number." in wrong
     assert f"{energy + 120},{energy + 150},30.00" in table.replace("120.00", "120")
-    with django_assert_num_queries(27):
+    with django_assert_num_queries(29):
         client.get(page)
 
 

@@ -64,7 +64,7 @@ def test_the_demo_bills_real_readings_and_a_second_start_changes_nothing(monkeyp
     assert first.invoices > 20
     assert first.readings > 50_000
     assert Installation.objects.filter(valid__endswith__isnull=False).count() >= 1
-    assert AuditEntry.objects.filter(action="contract made").count() == 11
+    assert AuditEntry.objects.filter(action="contract made").count() == 12
     for number in (1, first.invoices):
         invoice = Invoice.objects.order_by("issued_at", "sequence")[number - 1]
         assert list(bills.differences(invoice=invoice)) == []
