@@ -50,9 +50,11 @@ def test_the_usual_rules_are_added_once_and_leave_what_is_there():
         site_id=site.pk, name="Quiet", kind="no_data", limit=30, at=START, by_id=None
     )
 
-    assert operations.add_usual_rules(site_id=site.pk, at=START, by_id=None) == 4
+    assert operations.add_usual_rules(site_id=site.pk, at=START, by_id=None) == 5
     assert operations.add_usual_rules(site_id=site.pk, at=START, by_id=None) == 0
 
     kinds = list(AlarmRule.objects.order_by("kind").values_list("kind", flat=True))
-    assert kinds == ["bypass", "calibration", "gateway_silent", "no_data", "supply_low"]
+    assert kinds == [
+        "bypass", "calibration", "gateway_silent", "meter_fault", "no_data", "supply_low",
+    ]  # fmt: skip
     assert AlarmRule.objects.get(kind="no_data").limit == 30

@@ -286,6 +286,10 @@ _READ_IN = {
     "telemetry/queries/uptime.py": "uptime counted anew",
     "telemetry/models/readings.py": "the model itself",
     "telemetry/models/quality.py": "the model itself",
+    "telemetry/operations/month_ends.py": "the readings around an edge, which never leave",
+    "telemetry/operations/replay.py": "what replayed rows repeat, after ingest",
+    "telemetry/queries/findings.py": "the stored reading a refused one contradicts",
+    "telemetry/queries/month_ends.py": "month-ends, after the same look-up",
     "seeds/demo.py": "counts what was loaded",
     "seeds/loading.py": "the newest of a channel",
 }
