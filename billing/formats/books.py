@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from billing.domain.bookkeeping import GrossEntry, Posting
+from telemetry.documents.spreadsheet import stays_text
 
 JOURNAL = (
     "day", "document", "account", "text", "currency", "debit", "credit", "tax_key",
@@ -30,14 +31,9 @@ def journal_csv(postings: Iterable[Posting]) -> Iterator[str]:
     yield ",".join(JOURNAL) + "\r\n"
     for row in postings:
         yield _line(
-            [row.day.isoformat(), row.document, row.account, _harmless(row.text), row.currency,
+            [row.day.isoformat(), row.document, row.account, stays_text(row.text), row.currency,
              row.debit, row.credit, row.tax_key]
         )  # fmt: skip
-
-
-def _harmless(text: str) -> str:
-    # A spreadsheet would run a text that begins like a formula.
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def _line(cells: list[object]) -> str:

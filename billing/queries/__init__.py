@@ -15,7 +15,6 @@ from billing.queries.bookkeeping import (
 from billing.queries.check_meters import CheckMeter, check_meters
 from billing.queries.collection import (
     collectable,
-    customers,
     debit_files,
     debits,
     dunning_levels,
@@ -180,7 +179,6 @@ __all__ = [
     "contracts",
     "contracts_to_bill",
     "currencies_of",
-    "customers",
     "debit_files",
     "debits",
     "differences",

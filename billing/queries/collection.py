@@ -13,14 +13,6 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from billing.models import Debit, DebitFile, DunningLevel, Invoice, Mandate, Reminder
 from billing.queries.settlement import Balanced, with_balance
 from sites.access import Kind, Viewer
-from sites.models import Stakeholder
-
-
-def customers(*, viewer: Viewer) -> QuerySet[Stakeholder]:
-    """
-    Return the customers of the viewer's operator, by name.
-    """
-    return Stakeholder.objects.visible_to(viewer).exclude(kind=Kind.OPERATOR).order_by("name")
 
 
 def mandates(*, viewer: Viewer, search: str = "", state: str = "") -> QuerySet[Mandate]:

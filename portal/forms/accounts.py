@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import limits
 from portal.context import DENSITIES, THEMES
+from portal.forms.money import search_field
 from sites.access import ROLES_OF, Kind, Role
 
 
@@ -180,12 +181,7 @@ class PeopleFilter(forms.Form):
     Search in a list of people.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, e-mail address")}),
-    )
+    search = search_field(_("Name, e-mail address"))
 
     def chosen(self) -> str:
         return self.cleaned_data["search"] if self.is_valid() else ""

@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from billing import queries
+from portal.forms.money import search_field
 from sites.access import Viewer
 
 
@@ -20,12 +21,7 @@ class InvoiceFilter(forms.Form):
     Search and filters of an invoice list. What is not understood counts as not chosen.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Number, customer")}),
-    )
+    search = search_field(_("Number, customer"))
     status = forms.ChoiceField(
         label=_("State"),
         required=False,
@@ -53,12 +49,7 @@ class OwnInvoiceFilter(InvoiceFilter):
     The same for customers, who see issued invoices only, all addressed to themselves.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Number")}),
-    )
+    search = search_field(_("Number"))
     status = None  # type: ignore[assignment]
 
 
@@ -117,12 +108,7 @@ class HindranceFilter(MonthChoice):
     Which of the things that stand against a month's bills to show.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Contract, customer")}),
-    )
+    search = search_field(_("Contract, customer"))
     effect = forms.ChoiceField(
         label=_("Effect"),
         required=False,
@@ -160,12 +146,7 @@ class DraftFilter(MonthChoice):
     Which drafts of a month to show.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Contract, customer")}),
-    )
+    search = search_field(_("Contract, customer"))
     flag = forms.ChoiceField(
         label=_("Look at"),
         required=False,
@@ -191,12 +172,7 @@ class MissingFilter(MonthChoice):
     Which missing bills to show.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Contract, customer")}),
-    )
+    search = search_field(_("Contract, customer"))
     state = forms.ChoiceField(
         label=_("State"),
         required=False,

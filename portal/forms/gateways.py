@@ -10,16 +10,15 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms.money import search_field
+
 
 class GatewayFilter(forms.Form):
     """
     Search in gateways. What is not understood counts as not chosen.
     """
 
-    search = forms.CharField(
-        label=_("Search"), required=False, max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, site")}),
-    )  # fmt: skip
+    search = search_field(_("Name, site"))
     revoked = forms.BooleanField(label=_("Revoked"), required=False)
 
     def chosen(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from portal.forms.billing import InvoiceFilter
+from portal.forms.money import search_field
 from sites.access import Viewer
 
 
@@ -18,12 +19,7 @@ class BillFilter(InvoiceFilter):
     Search and filters of a heat customer's bills; the building only where there are several.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Number")}),
-    )
+    search = search_field(_("Number"))
     status = None  # type: ignore[assignment]
 
     def __init__(self, data: Any, *, viewer: Viewer, buildings: list[Any]) -> None:

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms.money import search_field
 from sites import queries as sites
 from sites.access import Viewer
 from telemetry import queries
@@ -35,10 +36,7 @@ class BatchFilter(forms.Form):
     What is not understood counts as not chosen.
     """
 
-    search = forms.CharField(
-        label=_("Search"), required=False, max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("File, gateway")}),
-    )  # fmt: skip
+    search = search_field(_("File, gateway"))
     source = forms.ChoiceField(
         label=_("Way"), required=False,
         choices=[("", _("All")), ("file", _("File")), ("http", _("HTTP")), ("mqtt", _("MQTT")),
@@ -66,10 +64,7 @@ class RefusedFilter(forms.Form):
     Search and filters of a batch's refused rows.
     """
 
-    search = forms.CharField(
-        label=_("Search"), required=False, max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Channel, text")}),
-    )  # fmt: skip
+    search = search_field(_("Channel, text"))
     open_only = forms.BooleanField(label=_("Only those still open"), required=False)
 
     def __init__(self, data: Any, *, reasons: Sequence[tuple[str, str]]) -> None:
@@ -91,10 +86,7 @@ class MappingSearch(forms.Form):
     Search of saved mappings.
     """
 
-    search = forms.CharField(
-        label=_("Search"), required=False, max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, code")}),
-    )  # fmt: skip
+    search = search_field(_("Name, code"))
 
     def chosen(self) -> str:
         """

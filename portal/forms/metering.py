@@ -15,6 +15,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms.money import search_field
 from telemetry.domain.units import BASE_UNITS, M3_PER_UNIT, REGISTER_BASE
 from telemetry.models import Channel, LossPolicy, Meter, MeteringPoint, MeterRegister
 
@@ -33,10 +34,7 @@ class MeterFilter(forms.Form):
     Search and filters of the list of meters. What is not understood counts as not chosen.
     """
 
-    search = forms.CharField(
-        label=_("Search"), required=False, max_length=80,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Serial, make, place")}),
-    )  # fmt: skip
+    search = search_field(_("Serial, make, place"))
     kind = forms.ChoiceField(
         label=_("Kind"), required=False, choices=_choices(Meter.Kind, empty=_("All"))
     )

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms.money import search_field
 from sites import queries
 from sites.access import Viewer
 
@@ -43,14 +44,7 @@ class SiteFilter(forms.Form):
     What is not understood counts as not chosen.
     """
 
-    search = forms.CharField(
-        label=_("Search"),
-        required=False,
-        max_length=80,
-        widget=forms.TextInput(
-            attrs={"type": "search", "placeholder": _("Site, town, heat partner")}
-        ),
-    )
+    search = search_field(_("Site, town, heat partner"))
     state = forms.ChoiceField(
         label=_("State"),
         required=False,

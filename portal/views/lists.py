@@ -17,6 +17,8 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
+from telemetry.documents.spreadsheet import stays_text
+
 PER_PAGE = 50
 
 Row = TypeVar("Row")
@@ -114,9 +116,8 @@ def _heading(column: Column[Row], sort: str) -> Heading:
 
 
 def _cell(value: object) -> object:
-    # A spreadsheet would run a text that begins like a formula.
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return "'" + value
+    if isinstance(value, str):
+        return stays_text(value)
     return "" if value is None else value
 
 

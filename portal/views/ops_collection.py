@@ -27,6 +27,7 @@ from portal.forms.collection import (
 )
 from portal.views.base import PortalRequest, for_action, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
+from sites import queries as parties
 from sites.access import Action, Kind
 
 
@@ -73,7 +74,7 @@ def new_mandate(request: PortalRequest) -> HttpResponseBase:
     """
     A form for a mandate a customer signed.
     """
-    customers = [(str(c.pk), c.name) for c in queries.customers(viewer=request.viewer)]
+    customers = [(str(c.pk), c.name) for c in parties.customers(viewer=request.viewer)]
     form = Mandate(request.POST or None, customers=customers, today=timezone.localdate())
     if request.method == "POST" and form.is_valid():
         given = dict(form.cleaned_data)

@@ -1,5 +1,5 @@
 """
-Tables as XLSX workbooks.
+Tables as XLSX workbooks, and texts that stay texts in any spreadsheet.
 """
 
 from __future__ import annotations
@@ -9,6 +9,14 @@ from collections.abc import Iterable, Sequence
 
 from openpyxl import Workbook
 from openpyxl.styles import Font
+
+
+def stays_text(text: str) -> str:
+    """
+    Return a text as a cell of a CSV file: with a mark before it where a spreadsheet would run it
+    as a formula.
+    """
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def workbook(*, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

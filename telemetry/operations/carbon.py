@@ -5,14 +5,16 @@ Reference data: emission factors and rules about ratios, added and superseded, n
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
+from django.db.models import QuerySet
 
 from sites.operations import record
 from telemetry.domain import reference
-from telemetry.domain.reference import FactorRow, Fate, KpiRuleRow
+from telemetry.domain.reference import FactorRow, Fate, KpiRuleRow, Step
 from telemetry.models import EmissionFactor, KpiRule
 from telemetry.queries.reference import as_factor_row, as_rule_row
 
@@ -38,17 +40,8 @@ def load_emission_factors(
 
     :raises FactorsOverlap: naming the second of two rows for one day
     """
-    _refuse_twice(rows)
-    held = EmissionFactor.objects.select_for_update(of=("self",)).filter(
-        superseded_at__isnull=True, operator_id=operator_id
-    )
-    current = {as_factor_row(factor): factor.pk for factor in held.order_by("pk")}
-    steps = [s for s in reference.plan(rows, current) if s.fate is not Fate.HELD]
-    replaced = list(dict.fromkeys(other for step in steps for other in step.replaced))
-    held.filter(pk__in=[current[row] for row in replaced]).update(superseded_at=at)
-    made = [step.row for step in steps]
-    if operator_id is not None:
-        made += reference.remains(replaced, made)
+    held = EmissionFactor.objects.filter(superseded_at__isnull=True, operator_id=operator_id)
+    steps, made = _supersede(rows, held, as_factor_row, at=at, goes_on=operator_id is not None)
     EmissionFactor.objects.bulk_create(
         EmissionFactor(
             operator_id=operator_id, created_at=at, valid=DateRange(row.valid_from, row.valid_to),
@@ -81,17 +74,8 @@ def load_kpi_rules(
 
     :raises FactorsOverlap: naming the second of two rows for one data centre and day
     """
-    _refuse_twice(rows)
-    held = KpiRule.objects.select_for_update(of=("self",)).filter(
-        superseded_at__isnull=True, operator_id=operator_id
-    )
-    current = {as_rule_row(rule): rule.pk for rule in held.order_by("pk")}
-    steps = [s for s in reference.plan(rows, current) if s.fate is not Fate.HELD]
-    replaced = list(dict.fromkeys(other for step in steps for other in step.replaced))
-    held.filter(pk__in=[current[row] for row in replaced]).update(superseded_at=at)
-    made = [step.row for step in steps]
-    if operator_id is not None:
-        made += reference.remains(replaced, made)
+    held = KpiRule.objects.filter(superseded_at__isnull=True, operator_id=operator_id)
+    steps, made = _supersede(rows, held, as_rule_row, at=at, goes_on=operator_id is not None)
     KpiRule.objects.bulk_create(
         KpiRule(
             operator_id=operator_id, created_at=at, valid=DateRange(row.valid_from, row.valid_to),
@@ -110,7 +94,27 @@ def load_kpi_rules(
     return len(steps)
 
 
-def _refuse_twice(rows: Sequence[reference.Row]) -> None:
+def _supersede(
+    rows: Sequence[reference.Row],
+    held: QuerySet[Any],
+    as_row: Callable[[Any], reference.Row],
+    *,
+    at: dt.datetime,
+    goes_on: bool,
+) -> tuple[list[Step[reference.Row]], list[reference.Row]]:
+    """
+    Mark what is held and spoken for by new rows as superseded. Return the steps that change
+    something, and the rows to be made: new ones and, with `goes_on`, what is left of the old.
+
+    :raises FactorsOverlap: naming the second of two rows for one thing and day
+    """
     pair = reference.twice(rows)
     if pair is not None:
         raise FactorsOverlap(str(rows[pair[1]]))
+    locked = held.select_for_update(of=("self",)).order_by("pk")
+    current = {as_row(row): row.pk for row in locked}
+    steps = [s for s in reference.plan(rows, current) if s.fate is not Fate.HELD]
+    replaced = list(dict.fromkeys(other for step in steps for other in step.replaced))
+    held.filter(pk__in=[current[row] for row in replaced]).update(superseded_at=at)
+    made = [step.row for step in steps]
+    return steps, made + reference.remains(replaced, made) if goes_on else made
