@@ -45,12 +45,6 @@ class NotArchived(Exception):
     """
 
 
-class NotTheSame(Exception):
-    """
-    The file read back is not what the database holds.
-    """
-
-
 @transaction.atomic(durable=True)
 def seal_month(
     *, site_id: int, month: dt.date, at: dt.datetime, by_id: int | None

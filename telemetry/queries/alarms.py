@@ -54,13 +54,6 @@ def alarms(
     return rows.order_by(first, "severity", "-opened_at", "-pk")
 
 
-def open_alarm_count(*, viewer: Viewer) -> int:
-    """
-    Return how many alarms nobody has taken.
-    """
-    return Alarm.objects.visible_to(viewer).filter(state=Alarm.State.OPEN).count()
-
-
 def alarm_history(*, viewer: Viewer, alarm_id: int) -> QuerySet[AlarmEntry]:
     """
     Return the steps of an alarm, oldest first.
