@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from billing import queries
 from billing.documents import verify
 from billing.models import Invoice, InvoiceLine
 from sites.domain import Period
@@ -33,21 +34,27 @@ Evidence of {number}
 
 document.json   the figures of the document, what it was rated from, and digests
 readings/       the meter readings behind each line: channel|instant (UTC)|value
+ledger/         where only heat that counts is billed, each quarter-hour of it:
+                instant (UTC)|kWh metered|kWh that count|why not
 verify.py       checks all of it: python verify.py (Python 3.11 or newer, nothing else)
 billing/, telemetry/   the price arithmetic that verify.py uses
 
-The digest of readings is SHA-256 over the file as it is. The hash of the document covers its
-figures, its lines with these digests, and the hash of the document before it.
+The digest of readings, and of a ledger, is SHA-256 over the file as it is. The hash of the document
+covers its figures, its lines and inputs with these digests, and the hash of the document before it.
 """
 
 
 def evidence_bundle(*, invoice: Invoice) -> bytes:
     """
     Return a ZIP file with the evidence of an issued document. Readings are those stored now, so a
-    changed one shows when the bundle is checked.
+    changed one shows when the bundle is checked; the heat ledger is that of then.
     """
     files: dict[str, str] = {}
     document = _document(invoice, files)
+    for n, stored in enumerate(invoice.inputs):
+        lines = queries.ledger_lines(stored.get("ledger", {}))
+        if lines is not None:
+            files[verify.ledger_file(n)] = lines
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("README.txt", _READ_ME.format(number=invoice.number))

@@ -26,6 +26,9 @@ def differences(read: Read) -> Iterator[str]:
         yield from _line(line)
         for kept in line["evidence"]:
             yield from _readings(line["position"], kept, read(kept["file"]))
+    for n, stored in enumerate(document["inputs"]):
+        if "versions" in stored.get("ledger", {}):
+            yield from _ledger(stored, ledger_file(n), read)
     yield from _sums(document)
     yield from _rated(document)
     canonical = canonical_text(document)
@@ -50,6 +53,34 @@ def _readings(position: int, kept: dict[str, Any], text: bytes) -> Iterator[str]
                 break
     if len(lines) != kept["reading_count"]:
         yield f"line {position}: {len(lines)} readings instead of {kept['reading_count']}"
+
+
+def ledger_file(n: int) -> str:
+    """
+    Return where the heat ledger of the nth stretch of a document lies.
+    """
+    return f"ledger/{n + 1}.txt"
+
+
+def _ledger(stored: dict[str, Any], name: str, read: Read) -> Iterator[str]:
+    """
+    Check the entries of a heat ledger, and that what does not count is their sum by reason; losses
+    come off in proportion.
+    """
+    text = read(name)
+    if hashlib.sha256(text).hexdigest() != stored["ledger"]["sha256"]:
+        yield f"the heat ledger in {name} differs from its digest"
+    metered = Decimal(0)
+    lost: dict[str, Decimal] = {}
+    for line in text.decode().splitlines():
+        _, kwh, counted, reason = line.split("|")
+        metered += Decimal(kwh)
+        if kwh != counted:
+            lost[reason] = lost.get(reason, Decimal(0)) + Decimal(kwh) - Decimal(counted)
+    part = Decimal(stored["energy_kwh"]) / metered if metered else Decimal(0)
+    found = {reason: (kwh * part).quantize(Decimal("1E-9")) for reason, kwh in lost.items()}
+    if found != {reason: Decimal(kwh) for reason, kwh in stored["not_counted"].items()}:
+        yield f"what does not count is not the sum of the entries in {name}"
 
 
 def _sums(document: dict[str, Any]) -> Iterator[str]:

@@ -88,6 +88,7 @@ from billing.queries.prices import (
     periods_of,
 )
 from billing.queries.pricing import IS_ENERGY, hours_of, index_values, monthly_figures, priced
+from billing.queries.qualified import ledger_lines
 from billing.queries.revenue import (
     DueWeek,
     Revenue,
@@ -210,6 +211,7 @@ __all__ = [
     "invoices",
     "invoices_without_document",
     "issued_invoice",
+    "ledger_lines",
     "lines_of",
     "live_lines",
     "loss_in_words",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from billing.domain import rating
 from billing.models import Invoice, InvoiceLine, LineEvidence
+from billing.queries.qualified import ledger_lines
 from sites.domain import Period
 from telemetry import queries as metering
 
@@ -80,6 +81,7 @@ def differences(*, invoice: Invoice) -> Iterator[str]:
                     yield f"line {line.position}: {name} is {now}, on the invoice {was}"
             if found.readings_sha256 != bytes(kept.readings_sha256):
                 yield from _readings(line.position, kept, period)
+    yield from _ledgers(invoice)
     yield from _rated_again(invoice)
     digest = hashlib.sha256(canonical_document(invoice=invoice)).digest()
     if digest != bytes(invoice.document_hash or b""):
@@ -99,6 +101,19 @@ def _readings(position: int, kept: LineEvidence, period: Period) -> Iterator[str
             return
         where = "before " if how == "missing" else "at "
         yield f"line {position}: reading {where}{at.astimezone(dt.UTC).isoformat()} {how}"
+
+
+def _ledgers(invoice: Invoice) -> Iterator[str]:
+    """
+    Compare the entries of the heat ledger that a document was made from with their digest.
+    """
+    for stored in invoice.inputs:
+        lines = ledger_lines(stored.get("ledger", {}))
+        if (
+            lines is not None
+            and hashlib.sha256(lines.encode()).hexdigest() != stored["ledger"]["sha256"]
+        ):
+            yield f"the heat ledger from {stored['instants'][0]} differs from its digest"
 
 
 def _rated_again(invoice: Invoice) -> Iterator[str]:

@@ -50,7 +50,13 @@ def qualified(
             for reason, kwh in sorted(found.not_counted.items())
         },
         "ledger": {
-            "entries": found.entries, "version": found.version, "sha256": found.sha256,
+            "delivery_point": contract.delivery_point_id,
+            "entries": found.entries,
+            "versions": [
+                [run.start.isoformat(), run.end.isoformat(), run.version]
+                for run in found.versions
+            ],
+            "sha256": found.sha256,
         },
     }  # fmt: skip
     if by_hour:
@@ -60,6 +66,22 @@ def qualified(
             for start, kwh in found.hours
         ]
     return stored
+
+
+def ledger_lines(ledger: dict[str, Any]) -> str | None:
+    """
+    Return the entries that a document kept as its `ledger`, in the versions it was made from; None
+    where it kept no versions.
+    """
+    if "versions" not in ledger:
+        return None
+    return metering.ledger_lines(
+        delivery_point_id=ledger["delivery_point"],
+        versions=[
+            metering.VersionRun(dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end), n)
+            for start, end, n in ledger["versions"]
+        ],
+    )
 
 
 def heat_minutes(contract: Contract, first: dt.date, end: dt.date) -> dict[str, int]:

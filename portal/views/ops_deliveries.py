@@ -122,7 +122,8 @@ def _months(year: Sequence[Any], kept: Sequence[Any]) -> list[tuple[dt.date, Any
 
 def _csv(request: PortalRequest, place: Any, period: Period, today: dt.date) -> HttpResponseBase:
     """
-    The entries of a month, or with `of=days` its days, or with `of=months` all months.
+    The entries of a month, or with `of=versions` those that were superseded too, with `of=days`
+    its days, or with `of=months` all months.
     """
     of = request.GET.get("of", "")
     name = f"{place.site.slug}-{place.slug}"
@@ -136,6 +137,8 @@ def _csv(request: PortalRequest, place: Any, period: Period, today: dt.date) -> 
     if of == "days":
         return counted_csv(request.viewer, place, period, f"{name}-{month}-days.csv")
     entries = queries.heat_entries(viewer=request.viewer, delivery_point_id=place.pk, period=period)
+    if of != "versions":
+        entries = entries.filter(superseded_at__isnull=True)
     return csv_answer(entries, _entry_columns(place), filename=f"{name}-{month}-ledger.csv")
 
 
@@ -153,6 +156,8 @@ def _entry_columns(place: Any) -> Sequence[Column[Any]]:
         Column("return_c", value=lambda e: e.return_c),
         Column("mode", value=lambda e: e.mode),
         Column("version", value=lambda e: e.version),
+        Column("computed_at", value=lambda e: e.computed_at.isoformat()),
+        Column("superseded_at", value=lambda e: e.superseded_at and e.superseded_at.isoformat()),
     ]
 
 

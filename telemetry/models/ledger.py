@@ -47,14 +47,18 @@ class HeatEntry(models.Model):
 
     Temperatures are the means that were judged by, `mode` the operating mode (0 reuse, 1 partial
     or changing, 2 bypass); None: not known, which is never held against the heat.
+
+    An entry is superseded, never edited: where figures change, a row of the next version takes its
+    place, and what a bill used stays readable. Those in force have no `superseded_at`.
     """
 
-    pk = models.CompositePrimaryKey("delivery_point_id", "start_at")
+    pk = models.CompositePrimaryKey("delivery_point_id", "start_at", "version")
+    # The primary key begins with it.
     delivery_point = models.ForeignKey(
-        DeliveryPoint, on_delete=models.CASCADE, related_name="heat_entries"
+        DeliveryPoint, on_delete=models.PROTECT, related_name="heat_entries", db_index=False
     )
     start_at = models.DateTimeField()
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="heat_entries")
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="heat_entries")
     terms = models.ForeignKey(
         SupplyTerms, on_delete=models.PROTECT, null=True, related_name="entries"
     )
@@ -70,11 +74,20 @@ class HeatEntry(models.Model):
     # Grows each time the figures change, so that evidence can name what it used.
     version = models.PositiveIntegerField(default=1)
     computed_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True)
 
     objects = HeatEntryQuerySet.as_manager()
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(
+                fields=["delivery_point", "start_at"], name="one_heat_entry_in_force",
+                condition=Q(superseded_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="a_heat_entry_ends_after_it_began",
+                condition=Q(superseded_at__isnull=True) | Q(superseded_at__gte=F("computed_at")),
+            ),
             models.CheckConstraint(
                 name="heat_counts_or_does_not",
                 condition=Q(metered_kwh=F("counted_kwh") + F("not_counted_kwh")),
@@ -87,11 +100,14 @@ class HeatEntry(models.Model):
                 name="rejected_heat_does_not_count",
                 condition=~Q(mode=2) | Q(reason="rejected", counted_kwh=0),
             ),
-        ]
+        ]  # fmt: skip
         indexes = [
             # Of the heat of a channel hardly any is rejected; ratios take it off.
-            models.Index(fields=["channel", "start_at"], name="rejected_heat", condition=Q(mode=2))
-        ]
+            models.Index(
+                fields=["channel", "start_at"], name="rejected_heat",
+                condition=Q(mode=2, superseded_at__isnull=True),
+            )
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.delivery_point_id} {self.start_at}"

@@ -121,7 +121,9 @@ def _enter(
     windows: list[Span], events: heat_day.Events, at: dt.datetime,
 ) -> None:  # fmt: skip
     energy = inputs.energy_channel(channels)
-    parameters: dict[str, Any] = {"place": place.pk, "start": period.start, "end": period.end}
+    parameters: dict[str, Any] = {
+        "place": place.pk, "start": period.start, "end": period.end, "at": at,
+    }  # fmt: skip
     if energy is None:
         with connection.cursor() as cursor:
             cursor.execute(sql.FORGET, parameters)
@@ -131,7 +133,7 @@ def _enter(
         point_id=energy.point_id, period=period, zone=place.site.timezone
     )
     parameters |= {
-        "energy": energy.pk, "zone": place.site.timezone, "at": at,
+        "energy": energy.pk, "zone": place.site.timezone,
         "holds": inputs.STATE_HOLDS,
         "windows": _multirange(windows), "partner": _multirange(events.partner),
         "unverified": _multirange(unverified), "terms": terms.pk if terms else None,

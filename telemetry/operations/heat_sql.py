@@ -77,33 +77,43 @@ WITH heat AS (
 ), entries AS (
   SELECT *, CASE reason WHEN '' THEN 0 WHEN 'estimated' THEN guess ELSE kwh END AS lost
   FROM judged
-), gone AS (
-  -- What is not known any more leaves the ledger.
-  DELETE FROM telemetry_heatentry e
+), held AS MATERIALIZED (
+  SELECT * FROM telemetry_heatentry
+  WHERE delivery_point_id = %(place)s AND start_at >= %(start)s AND start_at < %(end)s
+), fresh AS MATERIALIZED (
+  -- Only what changed is written.
+  SELECT * FROM entries n WHERE NOT EXISTS (
+    SELECT FROM held h WHERE h.start_at = n.start_at AND h.superseded_at IS NULL
+      AND (h.channel_id, h.terms_id, h.metered_kwh, h.not_counted_kwh, h.estimated_kwh, h.reason,
+        h.supply_c, h.return_c, h.mode)
+      IS NOT DISTINCT FROM (%(energy)s, %(terms)s::bigint, n.kwh, n.lost, n.guess, n.reason,
+        n.supply_c, n.return_c, n.mode)
+  )
+), superseded AS (
+  -- What is not known any more leaves the ledger too.
+  UPDATE telemetry_heatentry e SET superseded_at = %(at)s
   WHERE e.delivery_point_id = %(place)s AND e.start_at >= %(start)s AND e.start_at < %(end)s
-    AND NOT EXISTS (SELECT FROM heat h WHERE h.start_at = e.start_at)
+    AND e.superseded_at IS NULL AND (
+      e.start_at IN (SELECT start_at FROM fresh) OR e.start_at NOT IN (SELECT start_at FROM heat)
+    )
+  RETURNING e.start_at
+), done AS (
+  -- Counting them makes sure that all are superseded before the first is entered anew.
+  SELECT count(*) FROM superseded
+), versions AS (
+  SELECT start_at, max(version) AS newest FROM held GROUP BY start_at
 )
-INSERT INTO telemetry_heatentry AS was (delivery_point_id, start_at, channel_id, terms_id,
-  metered_kwh, counted_kwh, not_counted_kwh, estimated_kwh, reason, supply_c, return_c, mode,
-  version, computed_at)
+INSERT INTO telemetry_heatentry (delivery_point_id, start_at, channel_id, terms_id, metered_kwh,
+  counted_kwh, not_counted_kwh, estimated_kwh, reason, supply_c, return_c, mode, version,
+  computed_at)
 SELECT %(place)s, start_at, %(energy)s, %(terms)s, kwh, kwh - lost, lost, guess, reason, supply_c,
-  return_c, mode, 1, %(at)s
-FROM entries
-ON CONFLICT (delivery_point_id, start_at) DO UPDATE SET
-  channel_id = EXCLUDED.channel_id, terms_id = EXCLUDED.terms_id,
-  metered_kwh = EXCLUDED.metered_kwh, counted_kwh = EXCLUDED.counted_kwh,
-  not_counted_kwh = EXCLUDED.not_counted_kwh, estimated_kwh = EXCLUDED.estimated_kwh,
-  reason = EXCLUDED.reason, supply_c = EXCLUDED.supply_c, return_c = EXCLUDED.return_c,
-  mode = EXCLUDED.mode, version = was.version + 1, computed_at = EXCLUDED.computed_at
-WHERE (was.channel_id, was.terms_id, was.metered_kwh, was.counted_kwh, was.estimated_kwh,
-    was.reason, was.supply_c, was.return_c, was.mode)
-  IS DISTINCT FROM (EXCLUDED.channel_id, EXCLUDED.terms_id, EXCLUDED.metered_kwh,
-    EXCLUDED.counted_kwh, EXCLUDED.estimated_kwh, EXCLUDED.reason, EXCLUDED.supply_c,
-    EXCLUDED.return_c, EXCLUDED.mode)
+  return_c, mode, coalesce(newest, 0) + 1, %(at)s
+FROM done CROSS JOIN fresh LEFT JOIN versions USING (start_at)
 """
 
 # A delivery point without a meter has no ledger.
 FORGET = """
-DELETE FROM telemetry_heatentry
+UPDATE telemetry_heatentry SET superseded_at = %(at)s
 WHERE delivery_point_id = %(place)s AND start_at >= %(start)s AND start_at < %(end)s
+  AND superseded_at IS NULL
 """

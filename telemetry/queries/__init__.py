@@ -32,6 +32,13 @@ from telemetry.queries.attributes import (
     lots,
     renewable_by_kind,
 )
+from telemetry.queries.billed_heat import (
+    LedgerBehind,
+    VersionRun,
+    heat_minutes,
+    ledger_lines,
+    qualified_heat,
+)
 from telemetry.queries.calibration import ExpiredMeter, expired_meters, rule_of, verified_until
 from telemetry.queries.carbon import (
     Factor,
@@ -109,13 +116,9 @@ from telemetry.queries.heat_inputs import heat_to_settle
 from telemetry.queries.heat_ledger import (
     CountedHeat,
     HeatKeptMonth,
-    LedgerBehind,
-    Qualified,
     counted_heat,
     heat_entries,
     heat_kept,
-    heat_minutes,
-    qualified_heat,
     supply_terms,
     supply_terms_on,
 )
@@ -299,7 +302,6 @@ __all__ = [
     "Problem",
     "PublicIncident",
     "Purchase",
-    "Qualified",
     "QuarterHour",
     "ReadingMissing",
     "Report",
@@ -320,6 +322,7 @@ __all__ = [
     "Totals",
     "UnknownName",
     "UptimeDay",
+    "VersionRun",
     "WasteHeat",
     "WeighedBy",
     "WorkCheck",
@@ -401,6 +404,7 @@ __all__ = [
     "kpi_rules",
     "last_values",
     "latest_years",
+    "ledger_lines",
     "live_site_ids",
     "loss_policies",
     "lots",

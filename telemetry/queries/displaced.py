@@ -170,7 +170,7 @@ def _rejected(
     Return the heat that nobody used, the site being in bypass, by delivery point and local month.
     """
     rows = HeatEntry.objects.filter(
-        delivery_point__site=site, mode=2,
+        delivery_point__site=site, mode=2, superseded_at__isnull=True,
         start_at__gte=local_month(first_month.year, first_month.month, site.timezone).start,
         start_at__lt=local_month(last_month.year, last_month.month, site.timezone).end,
     )  # fmt: skip

@@ -1,5 +1,5 @@
 """
-How much heat counts and how well it was there, as people and bills read it.
+How much heat counts and how well it was there, as people read it.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Max, QuerySet, Sum
+from django.db.models import F, Max, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from sites.access import Viewer
-from sites.domain import Period, local_days
+from sites.domain import Period
 from sites.models import DeliveryPoint
 from telemetry.domain import kpi
-from telemetry.models import HeatDay, HeatDirty, HeatEntry, SupplyTerms
+from telemetry.models import HeatDay, HeatEntry, SupplyTerms
 
 
 def supply_terms(*, viewer: Viewer, delivery_point_id: int) -> QuerySet[SupplyTerms]:
@@ -97,100 +97,23 @@ SELECT date_trunc(%(grain)s, e.start_at AT TIME ZONE %(zone)s)::date, e.reason,
   sum(e.metered_kwh), sum(e.counted_kwh),
   coalesce(sum(e.counted_kwh) FILTER (WHERE e.supply_c IS NULL AND t.supply_min_c IS NOT NULL), 0)
 FROM telemetry_heatentry e LEFT JOIN telemetry_supplyterms t ON t.id = e.terms_id
-WHERE e.delivery_point_id = %(place)s AND e.start_at >= %(start)s AND e.start_at < %(end)s
+WHERE e.delivery_point_id = %(place)s AND e.superseded_at IS NULL
+  AND e.start_at >= %(start)s AND e.start_at < %(end)s
 GROUP BY 1, 2
 """
 
 
 def heat_entries(*, viewer: Viewer, delivery_point_id: int, period: Period) -> QuerySet[HeatEntry]:
     """
-    Return the entries of a delivery point's ledger over a period, oldest first.
+    Return the entries of a delivery point's ledger over a period, oldest first, those that were
+    superseded too: in force are those without `superseded_at`.
     """
     return (
         HeatEntry.objects.visible_to(viewer)
         .filter(delivery_point=delivery_point_id)
         .filter(start_at__gte=period.start, start_at__lt=period.end)
-        .order_by("start_at")
+        .order_by("start_at", "version")
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Qualified:
-    """
-    What a ledger says of a bill's period: kWh that do not count by reason, kWh of each hour that
-    do, and the entries it rests on with the SHA-256 over them.
-    """
-
-    metered_kwh: Decimal
-    not_counted: dict[str, Decimal]
-    hours: list[tuple[dt.datetime, Decimal]]
-    entries: int
-    version: int
-    sha256: str
-
-
-class LedgerBehind(Exception):
-    """
-    The ledger of a delivery point does not say yet what counts in a period.
-    """
-
-
-def qualified_heat(*, delivery_point_id: int, channel_id: int, period: Period) -> Qualified:
-    """
-    Return what counts of the heat of a period at a metering point, for its bill.
-
-    The digest is taken over one line an entry in order of time,
-    "<instant>|<metered>|<counted>|<reason>\\n", instants and figures as in the evidence of
-    readings.
-
-    :raises LedgerBehind: if the ledger waits for something, or is of another meter
-    """
-    waiting = HeatDirty.objects.filter(delivery_point=delivery_point_id)
-    if waiting.filter(span__overlap=(period.start, period.end)).exists():
-        raise LedgerBehind
-    not_counted: defaultdict[str, Decimal] = defaultdict(Decimal)
-    hours: list[tuple[dt.datetime, Decimal]] = []
-    total, count, version = Decimal(0), 0, 0
-    parameters: dict[str, Any] = {
-        "place": delivery_point_id, "channel": channel_id, "start": period.start,
-        "end": period.end,
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_HOURS, parameters)
-        for hour, reason, metered, counted, entries, newest in cursor.fetchall():
-            total += metered
-            count += entries
-            version = max(version, newest)
-            if metered != counted:
-                not_counted[reason] += metered - counted
-            if hours and hours[-1][0] == hour:
-                hours[-1] = (hour, hours[-1][1] + counted)
-            else:
-                hours.append((hour, counted))
-        cursor.execute(_DIGEST, parameters)
-        (digest,) = cursor.fetchone()
-    if not count:
-        raise LedgerBehind
-    return Qualified(total, dict(not_counted), hours, count, version, bytes(digest).hex())
-
-
-_HOURS = """
-SELECT date_bin('1 hour', start_at, %(start)s), reason, sum(metered_kwh), sum(counted_kwh),
-  count(*), max(version)
-FROM telemetry_heatentry
-WHERE delivery_point_id = %(place)s AND channel_id = %(channel)s
-  AND start_at >= %(start)s AND start_at < %(end)s
-GROUP BY 1, 2 ORDER BY 1
-"""
-_DIGEST = """
-SELECT sha256(coalesce(string_agg(convert_to(
-    to_char(start_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '|'
-    || trim_scale(metered_kwh)::text || '|' || trim_scale(counted_kwh)::text || '|'
-    || reason || E'\\n', 'UTF8'), '' ORDER BY start_at), ''))
-FROM telemetry_heatentry
-WHERE delivery_point_id = %(place)s AND channel_id = %(channel)s
-  AND start_at >= %(start)s AND start_at < %(end)s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +176,7 @@ class HeatKeptMonth:
         return self.good_s * 100 >= self.promised_percent * self.known_s
 
 
-_SECONDS = (
+SECONDS = (
     "window_s", "planned_s", "partner_s", "return_s", "outdoor_s", "bad_s", "unknown_s", "cool_s",
     "hot_s", "short_s", "outage_s",
 )  # fmt: skip
@@ -272,7 +195,7 @@ def heat_kept(
         .annotate(month=TruncMonth("day"))
         .values("delivery_point_id", "month")
         .annotate(
-            **{f"sum_{name}": Sum(name) for name in _SECONDS}, short_kwh=Sum("shortfall_kwh"),
+            **{f"sum_{name}": Sum(name) for name in SECONDS}, short_kwh=Sum("shortfall_kwh"),
             promised=Max("terms__promised_percent"), until=Max("until_at"),
         )
         .order_by("delivery_point_id", "month")
@@ -285,36 +208,7 @@ def heat_kept(
                 until_at=row["until"],
                 shortfall_kwh=row["short_kwh"],
                 promised_percent=row["promised"],
-                **{name: row[f"sum_{name}"] for name in _SECONDS},
+                **{name: row[f"sum_{name}"] for name in SECONDS},
             )
         )
     return dict(found)
-
-
-def heat_minutes(*, delivery_point_id: int, first: dt.date, end: dt.date) -> dict[str, int]:
-    """
-    Return the minutes of the delivery windows of some local days less what is excluded: `up` as
-    agreed, `down` not so, and `unknown`. For bills.
-
-    :raises LedgerBehind: if a day is not judged to its end, or has no terms
-    """
-    place = DeliveryPoint.objects.select_related("site").get(pk=delivery_point_id)
-    period = local_days(first, end, place.site.timezone)
-    waiting = HeatDirty.objects.filter(
-        delivery_point=place, span__overlap=(period.start, period.end)
-    )
-    days = HeatDay.objects.filter(delivery_point=place, day__gte=first, day__lt=end)
-    sums = days.aggregate(
-        reached=Max("until_at"), count=Count("day"),
-        **{f"sum_{name}": Sum(name) for name in _SECONDS},
-    )  # fmt: skip
-    whole = sums["count"] == (end - first).days and sums["reached"] >= period.end
-    if not whole or waiting.exists():
-        raise LedgerBehind
-    excluded = sum(sums[f"sum_{name}"] for name in ("planned_s", "partner_s", "return_s",
-                                                    "outdoor_s"))  # fmt: skip
-    base, down, unknown = (
-        int((Decimal(seconds) / 60).to_integral_value(ROUND_HALF_UP))
-        for seconds in (sums["sum_window_s"] - excluded, sums["sum_bad_s"], sums["sum_unknown_s"])
-    )
-    return {"up": max(0, base - down - unknown), "down": down, "unknown": unknown}

@@ -249,8 +249,8 @@ def joint_energy(questions: list[Question]) -> list[list[JointMonth]]:
 
 _REJECTED = (
     HeatEntry.objects.filter(
-        channel=OuterRef("channel_id"), mode=2, start_at__gte=OuterRef("start_at"),
-        start_at__lt=OuterRef("end_at"),
+        channel=OuterRef("channel_id"), mode=2, superseded_at__isnull=True,
+        start_at__gte=OuterRef("start_at"), start_at__lt=OuterRef("end_at"),
     )
     .order_by()
     .values("channel")
@@ -353,8 +353,8 @@ def _there(question: Question, start: dt.datetime, end: dt.datetime) -> list[tup
 # rows there are costs minutes.
 _USED = """r.energy_kwh - coalesce((
       SELECT sum(e.metered_kwh) FROM telemetry_heatentry e
-      WHERE e.channel_id = r.channel_id AND e.mode = 2 AND e.start_at >= r.start_at
-        AND e.start_at < r.end_at), 0) AS energy_kwh"""
+      WHERE e.channel_id = r.channel_id AND e.mode = 2 AND e.superseded_at IS NULL
+        AND e.start_at >= r.start_at AND e.start_at < r.end_at), 0) AS energy_kwh"""
 _PARTS = f"""
 WITH input AS (
   SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[]) AS i(piece, role, channel_id)

@@ -3,17 +3,20 @@ Heat bills that charge what counts, and credits for heat that was not there as p
 """
 
 import datetime as dt
+import io
+import zipfile
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from billing import operations, queries
+from billing.documents import bundle_differences, evidence_bundle
 from billing.domain import agreement, rating
 from billing.models import Contract, Invoice, Terms
 from sites.domain import local_month
 from telemetry import operations as metering
-from telemetry.models import Channel, LossPolicy, MeteringPoint
+from telemetry.models import Channel, HeatDirty, HeatEntry, LossPolicy, MeteringPoint
 from tests.factories_billing import JANUARY, make_contract, meter_january
 from tests.factories_heat import agree, gauge, place_of, settle
 from tests.factories_telemetry import LATER, make_heat_channel, send
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.django_db
 D = Decimal
 PERIOD = local_month(2026, 1, "Europe/Berlin")
 FEBRUARY = PERIOD.end + dt.timedelta(hours=2)
+HALF = dt.timedelta(minutes=30)
 QUALIFIED = {"qualified_heat": True}
 
 
@@ -88,6 +92,50 @@ def test_a_bill_charges_what_counts_and_says_what_does_not():
     assert stored["ledger"]["entries"] == 744 * 4
     again = rating.rate([rating.stretch(part) for part in invoice.inputs])
     assert [rated.net for rated in again] == [line.net]
+
+
+def test_a_bill_names_the_versions_it_used_and_they_can_be_checked_when_others_hold():
+    channel = _january()
+    contract = _contract(channel)
+    agree(channel, first_day=JANUARY, at=PERIOD.start)
+    settle(channel, FEBRUARY)
+    noon = PERIOD.start + dt.timedelta(hours=12)
+    # Before it is billed two quarter-hours get a second version, afterwards all of them.
+    HeatEntry.objects.filter(start_at__gte=noon, start_at__lt=noon + HALF).update(
+        superseded_at=FEBRUARY
+    )
+    HeatDirty.objects.create(
+        delivery_point=place_of(channel), span=(noon, noon + HALF), marked_at=FEBRUARY
+    )
+    settle(channel, FEBRUARY)
+    invoice = _bill(contract)
+    packed = evidence_bundle(invoice=invoice)
+    agree(channel, first_day=JANUARY, at=FEBRUARY, supply_min_c=D(61))
+    settle(channel, FEBRUARY + HALF)
+
+    stored = Invoice.objects.get(pk=invoice.pk).inputs[0]
+    assert [run[2] for run in stored["ledger"]["versions"]] == [1, 2, 1]
+    assert set(HeatEntry.objects.filter(superseded_at=None).values_list("reason")) == {("cool",)}
+    assert list(queries.differences(invoice=invoice)) == []
+    assert evidence_bundle(invoice=invoice) == packed
+    assert list(bundle_differences(packed)) == []
+    text = (queries.ledger_lines(stored["ledger"]) or "").splitlines()
+    assert (len(text), text[0]) == (744 * 4, "2025-12-31T23:00:00.000000Z|0.625|0.625|")
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(packed)) as given, zipfile.ZipFile(changed, "w") as written:
+        for name in given.namelist():
+            old = given.read(name).decode()
+            if name.startswith("ledger/"):
+                old = old.replace("|0.625|0|cool", "|0.625|0.625|", 1)
+            written.writestr(name, old)
+    assert list(bundle_differences(changed.getvalue())) == [
+        "the heat ledger in ledger/1.txt differs from its digest",
+        "what does not count is not the sum of the entries in ledger/1.txt",
+    ]
+    invoice.inputs = [stored | {"ledger": stored["ledger"] | {"sha256": "0" * 64}}]
+    assert "the heat ledger from 2025-12-31T23:00:00+00:00 differs from its digest" in list(
+        queries.differences(invoice=invoice)
+    )
 
 
 def test_a_bill_waits_for_the_ledger_and_then_goes_out():

@@ -155,7 +155,7 @@ def test_heat_past_the_verification_does_not_count_and_a_new_one_brings_it_back(
     meter.save()
     settle(register)
     assert _by_reason(register) == {"": 96}
-    assert set(HeatEntry.objects.values_list("version", flat=True)) == {2}
+    assert {(e.version, e.superseded_at) for e in HeatEntry.objects.all()} == {(1, SOON), (2, None)}
 
 
 def test_late_readings_move_their_day_alone():
@@ -174,7 +174,11 @@ def test_late_readings_move_their_day_alone():
     assert changed
     assert all(_at(30) <= e.start_at < _at(31) for e in changed)
     assert all(e.version == 2 for e in changed)
-    assert HeatEntry.objects.count() == len(before)
+    assert HeatEntry.objects.filter(superseded_at__isnull=True).count() == len(before)
+    was = HeatEntry.objects.filter(superseded_at=SOON + HOUR)
+    assert {(e.start_at, e.version, e.reason) for e in was} == {
+        (e.start_at, 1, "") for e in changed
+    }
     assert settle(register, SOON + HOUR) == 0
 
 
@@ -199,7 +203,8 @@ def test_new_terms_judge_what_has_passed_and_keep_the_old_ones():
     )
     assert next(iter(held)).pk == third.pk
     assert len(held) == 3
-    assert set(HeatEntry.objects.values_list("terms", flat=True)) == {third.pk}
+    in_force = HeatEntry.objects.filter(superseded_at__isnull=True)
+    assert set(in_force.values_list("terms", flat=True)) == {third.pk}
 
 
 def test_what_is_unknown_leaves_the_ledger():
@@ -217,14 +222,49 @@ def test_what_is_unknown_leaves_the_ledger():
 def test_the_database_refuses_what_does_not_add_up():
     register = _a_day()
     settle(register)
-    entry = HeatEntry.objects.filter(start_at=_at(3))
+    entry = HeatEntry.objects.get(start_at=_at(3))
     for wrong in (
         {"counted_kwh": Decimal("0.5")},
-        {"counted_kwh": Decimal(0), "not_counted_kwh": entry.get().metered_kwh},
+        {"counted_kwh": Decimal(0), "not_counted_kwh": entry.metered_kwh},
         {"mode": 2},
+        # A second one in force.
+        {"superseded_at": None},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
-            entry.update(**wrong)
+            HeatEntry.objects.filter(pk=entry.pk).update(**wrong)
+        fresh = HeatEntry.objects.get(pk=entry.pk)
+        for name, value in {"version": 2, "superseded_at": LATER, **wrong}.items():
+            setattr(fresh, name, value)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            fresh.save(force_insert=True)
+
+
+def test_what_was_entered_is_kept_and_an_entry_that_comes_back_is_a_version_of_its_own():
+    register = _a_day()
+    settle(register)
+    entries = HeatEntry.objects.filter(start_at=_at(20))
+    figures = Rollup.objects.filter(channel=register, grain__in=["hour", "quarter"])
+    at_eight = list(figures.filter(start_at__gte=_at(20), start_at__lt=_at(21)))
+    for n, rows in enumerate(([], at_eight), start=1):
+        figures.filter(start_at__gte=_at(20), start_at__lt=_at(21)).delete()
+        Rollup.objects.bulk_create(rows)
+        HeatDirty.objects.create(
+            delivery_point=place_of(register), span=(_at(20), _at(21)), marked_at=LATER
+        )
+        settle(register, SOON + n * HOUR)
+
+    assert list(entries.order_by("version").values_list("version", "superseded_at")) == [
+        (1, SOON + HOUR), (2, None),
+    ]  # fmt: skip
+    assert HeatEntry.objects.filter(start_at=_at(19)).count() == 1
+    for forbidden in (
+        lambda: entries.filter(version=1).update(superseded_at=None),
+        lambda: entries.filter(version=1).update(reason="cool"),
+        lambda: entries.filter(version=2).update(superseded_at=LATER, computed_at=SOON),
+        lambda: entries.filter(version=1).delete(),
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            forbidden()
 
 
 @pytest.mark.parametrize(
