@@ -14,6 +14,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from portal import embedded
+from tests.template import ensure_template
 
 # How long an example takes says something about the machine, not about the code.
 hypothesis.settings.register_profile(
@@ -23,6 +24,14 @@ hypothesis.settings.load_profile("suite")
 embedded.ensure_running()
 # What an earlier run, or another at the same time, has counted in the cache is not ours.
 project_settings.CACHES["default"]["KEY_PREFIX"] = f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """
+    The database of each worker begins as a copy of one that went through the migrations.
+    """
+    connection.settings_dict["TEST"]["TEMPLATE"] = ensure_template()
 
 
 @pytest.fixture(scope="session", autouse=True)

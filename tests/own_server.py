@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 from django.conf import settings
 
+from tests.template import copy_template
 from tests.web_server import ROOT
 
 
@@ -42,26 +43,28 @@ class OwnServer:
     def start(self) -> None:
         self.run("-m", "portal.embedded", "start")
 
+    def url(self) -> str:
+        return self.run("-c", "from portal import embedded; print(embedded.postgres_url())").strip()
+
     def kill(self) -> None:
         pid = int((self.var / "postgresql" / "postmaster.pid").read_text().split("\n", 1)[0])
         os.kill(pid, signal.SIGKILL)
 
     def connect(self) -> psycopg.Connection[tuple[int, ...]]:
-        return psycopg.connect(
-            self.run("-c", "from portal import embedded; print(embedded.postgres_url())").strip()
-        )
+        return psycopg.connect(self.url())
 
 
 @contextlib.contextmanager
 def server_of_its_own() -> Iterator[OwnServer]:
     """
-    Yield a PostgreSQL that a test may kill.
+    Yield a migrated PostgreSQL that a test may kill.
     """
     # Not in pytest's folder, which the account that runs PostgreSQL cannot enter.
     var = Path(os.environ.get("WARMGRID_VAR") or ROOT / "var") / f"crash-{uuid.uuid4().hex[:8]}"
     server = OwnServer(var)
     try:
         server.start()
+        copy_template(server.url())
         yield server
     finally:
         server.run("-m", "portal.embedded", "stop")

@@ -30,7 +30,7 @@ def web_server(*, workers: int = 1, env: Mapping[str, str] | None = None) -> Ite
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     ours = {
-        "DATABASE_URL": _with_name(settings.DATABASE_URL, connection.settings_dict["NAME"]),
+        "DATABASE_URL": with_name(settings.DATABASE_URL, connection.settings_dict["NAME"]),
         "REDIS_URL": settings.REDIS_URL,
     }
     process = subprocess.Popen(
@@ -46,7 +46,7 @@ def web_server(*, workers: int = 1, env: Mapping[str, str] | None = None) -> Ite
         process.wait(timeout=30)
 
 
-def _with_name(url: str, name: str) -> str:
+def with_name(url: str, name: str) -> str:
     head, mark, query = url.partition("?")
     return f"{head.rsplit('/', 1)[0]}/{name}{mark}{query}"
 

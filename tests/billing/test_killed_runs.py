@@ -82,7 +82,6 @@ def test_a_run_killed_at_five_points_makes_one_document_each_and_no_hole():
     chance = random.Random(SEED)  # noqa: S311
     print("KILLED_SEED", SEED)
     with server_of_its_own() as server:
-        server.run("manage.py", "migrate", "--verbosity", "0")
         run_id = server.run(
             "manage.py", "shell", "--verbosity", "0", "-c",
             _MAKE_A_RUN.format(contracts=CONTRACTS),

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.web_server import ROOT, with_name
+
 NOBODY_THERE = "127.0.0.1:1"
 ASK = """
 import json, django
@@ -45,11 +47,8 @@ def _ask(path: str, *, database: str = "", broker: str = "") -> list[object]:
 
 
 @pytest.fixture
-def migrated() -> str:
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True
-    )
-    return str(settings.DATABASE_URL)
+def migrated(db: None) -> str:
+    return with_name(settings.DATABASE_URL, connection.settings_dict["NAME"])
 
 
 @pytest.fixture

@@ -58,7 +58,6 @@ def test_what_was_acknowledged_outlives_a_killed_database_and_is_stored_once():
     batches = READINGS // BATCH
     acknowledged: list[int] = []
     with server_of_its_own() as server:
-        server.run("manage.py", "migrate", "--verbosity", "0")
         token = server.run("manage.py", "shell", "--verbosity", "0", "-c", _MAKE_A_GATEWAY).strip()
         with web_server(workers=2, env=server.env) as port, ThreadPoolExecutor(3) as pool:
             tries = [pool.submit(_deliver, port, token, n, acknowledged) for n in range(batches)]

@@ -165,7 +165,6 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path):
     messages = READINGS // A_MESSAGE
     sent: list[int] = []
     with server_of_its_own() as server, _broker(tmp_path) as broker:
-        server.run("manage.py", "migrate", "--verbosity", "0")
         gateway = server.run(
             "manage.py", "shell", "--verbosity", "0", "-c", _MAKE_A_GATEWAY
         ).strip()
@@ -221,7 +220,6 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path):
 
 def test_what_cannot_be_read_is_kept_and_does_not_come_again(tmp_path: Path):
     with server_of_its_own() as server, _broker(tmp_path) as broker:
-        server.run("manage.py", "migrate", "--verbosity", "0")
         gateway = server.run(
             "manage.py", "shell", "--verbosity", "0", "-c", _MAKE_A_GATEWAY
         ).strip()
