@@ -6,20 +6,22 @@ say so.
 from __future__ import annotations
 
 import datetime as dt
+import math
+import random
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from billing import operations
+from billing.domain.balance_point import Bill
+from billing.domain.baseline import degree_days
 from billing.models import Contract, PriceIndex, Terms
 from sites.models import DeliveryPoint
 
 _MADE_UP = "made up for the demo"
-# As a year of bills of a boiler house might read: days, degree days, kWh of heat.
-_BILLS = (
-    (31, 388, 18_460), (29, 352, 16_720), (31, 301, 15_170), (30, 192, 10_890), (31, 96, 7_400),
-    (30, 31, 4_790), (31, 8, 4_020), (31, 11, 4_140), (30, 58, 5_810), (31, 167, 10_060),
-    (30, 268, 13_790), (31, 362, 17_470),
-)  # fmt: skip
+# A building of the pilot as a year of its bills might tell: kWh of heat a day, and per K x d below
+# its base temperature.
+_DAY_KWH, _SLOPE_KWH, _BASE_C = 112.0, 37.5, 15.0
 
 
 def follow(*, now: dt.datetime) -> None:
@@ -100,10 +102,10 @@ def _pilot(now: dt.datetime) -> None:
         currency=place.site.currency, status="draft", pilot_until=dt.date(now.year + 1, 12, 31),
         pilot_converts=True, legal_regime="avbfernwaermev",
     )  # fmt: skip
-    columns = [[float(row[n]) for row in _BILLS] for n in range(3)]
-    baseline = operations.fit_baseline(
-        contract_id=contract.pk, name=f"Gas boiler ({_MADE_UP})", days=columns[0],
-        degree_days=columns[1], use_kwh=columns[2], base_temperature=Decimal("15.5"),
+    means = _temperatures(now.year - 1)
+    baseline = operations.fit_baseline_to_weather(
+        contract_id=contract.pk, name=f"Gas boiler ({_MADE_UP})", bills=_bills(means),
+        means=means, weather=f"daily mean temperatures ({_MADE_UP})", base_temperature=None,
         expected=0.5, at=now, by_id=None, boiler_efficiency=Decimal("0.86"),
         fuel_price=Decimal("0.0689"), carbon_kg_per_kwh=Decimal("0.182"),
         carbon_price=Decimal(60), maintenance_per_year=Decimal(1140),
@@ -112,3 +114,27 @@ def _pilot(now: dt.datetime) -> None:
         contract_id=contract.pk, first_day=first_day, at=now, by_id=None, model="savings",
         baseline=baseline, vat_rate=19, details={"savings_share": "45", "true_up": True},
     )  # fmt: skip
+
+
+def _temperatures(year: int) -> dict[dt.date, float]:
+    """
+    Return a year of daily means, degrees C: the season, and weather that changes by the week.
+    """
+    weather = random.Random(year)  # noqa: S311 - a demo, always the same
+    first, sway, means = dt.date(year, 1, 1), 0.0, {}
+    for n in range((dt.date(year + 1, 1, 1) - first).days):
+        sway = 0.8 * sway + weather.gauss(0, 1.7)
+        season = 9.5 - 8.5 * math.cos(2 * math.pi * (n - 20) / 365)
+        means[first + dt.timedelta(days=n)] = round(season + sway, 1)
+    return means
+
+
+def _bills(means: dict[dt.date, float]) -> list[Bill]:
+    chance = random.Random(17)  # noqa: S311 - a demo, always the same
+    bills = []
+    for _, days in groupby(means, key=lambda day: day.month):
+        month = list(days)
+        cold = degree_days([means[day] for day in month], base=_BASE_C)
+        use = (_DAY_KWH * len(month) + _SLOPE_KWH * cold) * chance.gauss(1, 0.02)
+        bills.append(Bill(month[0], month[-1], round(use)))
+    return bills

@@ -1,5 +1,10 @@
 from billing.formats.bank import NotReadable as StatementNotReadable
-from billing.operations.baselines import agree_baseline, fit_baseline, state_baseline
+from billing.operations.baselines import (
+    agree_baseline,
+    fit_baseline,
+    fit_baseline_to_weather,
+    state_baseline,
+)
 from billing.operations.bookkeeping import keep_books
 from billing.operations.collection import (
     add_mandate,
@@ -114,6 +119,7 @@ __all__ = [
     "enter_monthly_figure",
     "enter_payment",
     "fit_baseline",
+    "fit_baseline_to_weather",
     "import_index_values",
     "import_statement",
     "issue_draft",

@@ -3,6 +3,14 @@ Reads of contracts, runs and invoices, split by topic.
 """
 
 from billing.queries.attributes import month_of, unbilled_attributes
+from billing.queries.baselines import (
+    FittedPeriod,
+    baselines,
+    candidates_of,
+    daily_means_of,
+    fit_of,
+    periods_of,
+)
 from billing.queries.bookkeeping import (
     accounts,
     booked_documents,
@@ -75,17 +83,14 @@ from billing.queries.invoices import (
 from billing.queries.preflight import KINDS as HINDRANCES
 from billing.queries.preflight import Hindrance, preflight
 from billing.queries.prices import (
-    baselines,
     figure_kinds,
     figures,
     figures_needed,
-    fit_of,
     index_bases,
     index_vintages,
     indices,
     newest_index_values,
     on_own_base,
-    periods_of,
 )
 from billing.queries.pricing import IS_ENERGY, hours_of, index_values, monthly_figures, priced
 from billing.queries.qualified import ledger_lines
@@ -147,6 +152,7 @@ __all__ = [
     "CheckMeter",
     "Draft",
     "DueWeek",
+    "FittedPeriod",
     "Follower",
     "Hindrance",
     "Incomplete",
@@ -171,6 +177,7 @@ __all__ = [
     "booked_documents",
     "booked_payments",
     "bookkeeping",
+    "candidates_of",
     "canonical_document",
     "cash_due",
     "check_meters",
@@ -180,6 +187,7 @@ __all__ = [
     "contracts",
     "contracts_to_bill",
     "currencies_of",
+    "daily_means_of",
     "debit_files",
     "debits",
     "differences",

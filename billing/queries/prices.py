@@ -1,18 +1,16 @@
 """
-Indices, baselines and monthly figures, for people.
+Indices and monthly figures, for people.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
-from billing.domain import baseline as saving
 from billing.domain import indexation
-from billing.models import Baseline, Contract, IndexBasis, IndexValue, MonthlyFigure, PriceIndex
+from billing.models import Contract, IndexBasis, IndexValue, MonthlyFigure, PriceIndex
 from sites.access import Viewer
 
 
@@ -66,16 +64,6 @@ def index_bases(*, viewer: Viewer, index_id: int) -> list[IndexBasis]:
     return list(rows.order_by("-overlap_month", "-pk"))
 
 
-def baselines(*, viewer: Viewer, contract_id: int | None = None) -> QuerySet[Baseline]:
-    """
-    Return the baselines the viewer may see, newest first.
-    """
-    rows = Baseline.objects.visible_to(viewer).select_related("contract__customer")
-    if contract_id is not None:
-        rows = rows.filter(contract_id=contract_id)
-    return rows.order_by("-pk")
-
-
 def figures(*, viewer: Viewer, contract_id: int) -> QuerySet[MonthlyFigure]:
     """
     Return all figures that were ever entered for a contract, newest months and revisions first.
@@ -104,37 +92,6 @@ def on_own_base(*, index_id: int, basis_id: int | None, value: Decimal) -> Decim
     basis = IndexBasis.objects.get(pk=basis_id, index_id=index_id)
     linked = indexation.rebased(value, overlap_old=basis.overlap_old, overlap_new=basis.overlap_new)
     return linked.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
-
-
-def fit_of(*, baseline: Baseline) -> saving.Fit | None:
-    """
-    Return how well a baseline fits its bills; None for one that was stated.
-    """
-    kept = baseline.fitted_on
-    names = [field.name for field in fields(saving.Fit)]
-    return saving.Fit(**{name: kept[name] for name in names}) if "r2" in kept else None
-
-
-@dataclass(frozen=True, slots=True)
-class FittedPeriod:
-    """
-    A bill a baseline was fitted to, and what the baseline says of its days.
-    """
-
-    days: float
-    degree_days: float
-    use_kwh: float
-    fitted_kwh: float
-
-
-def periods_of(*, baseline: Baseline) -> list[FittedPeriod]:
-    """
-    Return the bills a baseline was fitted to.
-    """
-    kept = baseline.fitted_on
-    base, slope = float(baseline.base_kwh), float(baseline.slope_kwh)
-    rows = zip(*(kept.get(name, ()) for name in ("days", "degree_days", "use_kwh")), strict=True)
-    return [FittedPeriod(d, h, use, base * d + slope * h) for d, h, use in rows]
 
 
 def figures_needed(*, contract: Contract, today: dt.date) -> list[tuple[str, dt.date]]:

@@ -10,17 +10,20 @@ from portal.charts.bars import Bar, Part, Stack, month_bars, stacked_bars
 from portal.charts.flows import Flow, Node, sankey
 from portal.charts.hours import HourCell, hour_map
 from portal.charts.lines import Limit, Line, Point, line_chart
+from portal.charts.scatter import Dot, Mark, scatter
 from portal.charts.strips import QualityCell, UptimeDay, quality_strip, uptime_strip
 from portal.charts.waterfall import Step, waterfall
 
 __all__ = [
     "Bar",
     "Chart",
+    "Dot",
     "Extreme",
     "Flow",
     "HourCell",
     "Limit",
     "Line",
+    "Mark",
     "Node",
     "Part",
     "Point",
@@ -35,6 +38,7 @@ __all__ = [
     "nice_ticks",
     "quality_strip",
     "sankey",
+    "scatter",
     "stacked_bars",
     "uptime_strip",
     "waterfall",

@@ -4,7 +4,9 @@ Baselines of shared savings and the monthly figures that no meter tells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -15,12 +17,16 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from billing import operations, queries
+from billing.domain import balance_point
 from billing.domain import baseline as saving
-from portal.forms.prices import AgreeForm, BaselineForm, FigureForm
+from portal.fit_drawings import base_search, signature_drawing
+from portal.forms.baselines import AgreeForm, BaselineForm
+from portal.forms.prices import FigureForm
 from portal.views.base import PortalRequest, for_action, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from portal.views.ops_terms import contract_of
 from sites.access import Action, Kind
+from telemetry.queries import daily_means, outdoor_channel
 
 
 def _heat_contract(request: PortalRequest, pk: int) -> Any:
@@ -36,34 +42,68 @@ def new_baseline(request: PortalRequest, pk: int) -> HttpResponseBase:
     Fit a baseline to past bills, look at how well it fits, keep it; or state one.
     """
     contract = _heat_contract(request, pk)
+    sensor = outdoor_channel(viewer=request.viewer, delivery_point=contract.delivery_point)
+    named = {"sensor": sensor.key if sensor else ""}
     given = (request.POST, request.FILES) if request.method == "POST" else ()
-    form = BaselineForm(*given)
-    tests = None
+    form = BaselineForm(*given, **named)
+    found = None
     if request.method == "POST" and form.is_valid():
         try:
-            made = _kept(contract, form, request) if "save" in request.POST else None
-            if made is not None:
+            look = _Look.of(form, sensor)
+            if "save" in request.POST:
+                made = _kept(contract, form, look, request)
                 return redirect("ops-baseline", pk=made.pk)
-            tests = _tests(form)
+            found = look.found(_expected(form))
         except ValueError as problem:
             form.add_error("table", str(problem))
         else:
-            form = _again(form)
-    context = {"contract": contract, "form": form, "tests": tests}
+            form = BaselineForm(initial=form.typed_again(), **named)
+    context = {"contract": contract, "form": form, "found": found}
     return render(request, "ops/baseline_new.html", context)
 
 
-def _again(form: BaselineForm) -> BaselineForm:
+@dataclass(frozen=True, slots=True)
+class _Look:
     """
-    Return the form with its file as text, so that it can be sent again.
+    What a form gives to fit a baseline to: periods with their degree days, or bills with daily
+    temperatures and where these are from.
     """
-    typed = {name: form.data.get(name, "") for name in form.fields}
-    return BaselineForm(initial={**typed, "table": form.text()})
 
+    periods: Sequence[Sequence[float]]
+    bills: Sequence[balance_point.Bill]
+    means: Mapping[dt.date, float]
+    weather: str
+    base: Decimal | None
 
-def _columns_of(form: BaselineForm) -> tuple[Sequence[float], ...]:
-    periods = form.cleaned_data["periods"]
-    return tuple([row[n] for row in periods] for n in range(3))
+    @classmethod
+    def of(cls, form: BaselineForm, sensor: Any) -> _Look:
+        given = form.cleaned_data
+        bills: list[balance_point.Bill] = given["bills"]
+        means, weather = given["means"], gettext("daily mean temperatures given as a table")
+        if given["weather"] == "sensor" and bills:
+            first, last = min(b.first for b in bills), max(b.last for b in bills)
+            means = daily_means(channel=sensor, first=first, last=last)
+            weather = gettext("outdoor temperature of the site, %s") % sensor.key
+        return cls(given["periods"], bills, means, weather, given.get("base_temperature"))
+
+    @property
+    def columns(self) -> tuple[Sequence[float], ...]:
+        return tuple([row[n] for row in self.periods] for n in range(3))
+
+    def found(self, expected: float | None) -> dict[str, Any] | None:
+        """
+        Return what the fit would be, for the page; None where nothing is fitted.
+        """
+        if self.bills:
+            grid = balance_point.CANDIDATES if self.base is None else [float(self.base)]
+            tried = balance_point.search(self.bills, self.means, grid)
+            fit = balance_point.chosen(tried).fit
+            tests = saving.acceptance(fit, expected=expected) if fit else []
+            return {"tests": tests, "search": base_search(tried)}
+        if self.periods:
+            fit = saving.fit(*self.columns)
+            return {"tests": saving.acceptance(fit, expected=expected)}
+        return None
 
 
 def _expected(form: BaselineForm) -> float | None:
@@ -71,25 +111,22 @@ def _expected(form: BaselineForm) -> float | None:
     return None if expected is None else float(expected) / 100
 
 
-def _tests(form: BaselineForm) -> list[saving.FitTest] | None:
-    if not form.cleaned_data["periods"]:
-        return None
-    found = saving.fit(*_columns_of(form))
-    return saving.acceptance(found, expected=_expected(form))
-
-
-def _kept(contract: Any, form: BaselineForm, request: PortalRequest) -> Any:
+def _kept(contract: Any, form: BaselineForm, look: _Look, request: PortalRequest) -> Any:
     given = form.cleaned_data
     common: dict[str, Any] = {
-        "contract_id": contract.pk, "name": given["name"],
-        "base_temperature": given["base_temperature"], "at": timezone.now(),
-        "by_id": request.viewer.user_id, **form.boiler(),
+        "contract_id": contract.pk, "name": given["name"], "base_temperature": look.base,
+        "at": timezone.now(), "by_id": request.viewer.user_id, **form.boiler(),
     }  # fmt: skip
-    if not given["periods"]:
+    if look.bills:
+        return operations.fit_baseline_to_weather(
+            bills=look.bills, means=look.means, weather=look.weather, expected=_expected(form),
+            **common,
+        )  # fmt: skip
+    if not look.periods:
         return operations.state_baseline(
             base_kwh=given["base_kwh"], slope_kwh=given["slope_kwh"], **common
         )
-    days, degree_days, use_kwh = _columns_of(form)
+    days, degree_days, use_kwh = look.columns
     return operations.fit_baseline(
         days=days, degree_days=degree_days, use_kwh=use_kwh, expected=_expected(form), **common
     )
@@ -113,11 +150,18 @@ def baseline(request: PortalRequest, pk: int) -> HttpResponseBase:
             )  # fmt: skip
             messages.success(request, gettext("It is agreed and frozen."))
             return redirect("ops-baseline", pk=pk)
+    if request.GET.get("format") == "csv":
+        return _temperatures(shown)
     fitted = queries.fit_of(baseline=shown)
+    tried = queries.candidates_of(baseline=shown)
+    periods = queries.periods_of(baseline=shown)
+    base, slope = float(shown.base_kwh), float(shown.slope_kwh)
     context = {
         "baseline": shown,
+        "search": base_search(tried) if tried else None,
+        "signature": signature_drawing(base, slope, periods),
         "tests": fitted and saving.acceptance(fitted, expected=shown.fitted_on.get("expected")),
-        "periods": queries.periods_of(baseline=shown),
+        "periods": periods,
         "adjustments": queries.figures(viewer=request.viewer, contract_id=shown.contract_id).filter(
             kind="adjustment_kwh"
         ),
@@ -125,6 +169,21 @@ def baseline(request: PortalRequest, pk: int) -> HttpResponseBase:
         "may_agree": may_agree,
     }
     return render(request, "ops/baseline.html", context)
+
+
+def _temperatures(shown: Any) -> HttpResponseBase:
+    """
+    Answer with the daily temperatures a baseline was fitted to, and what each day counts.
+    """
+    base = float(shown.base_temperature)
+    columns: list[Column[Any]] = [
+        Column("day", value=lambda row: f"{row[0]}"),
+        Column("mean_c", value=lambda row: row[1]),
+        Column("degree_days", value=lambda row: round(max(base - row[1], 0.0), 3)),
+    ]
+    return csv_answer(
+        queries.daily_means_of(baseline=shown), columns, filename=f"baseline-{shown.pk}-days.csv"
+    )
 
 
 def _columns() -> Sequence[Column[Any]]:

@@ -258,6 +258,7 @@ from telemetry.queries.uptime import (
     service_availability,
     uptime_days,
 )
+from telemetry.queries.weather import daily_means, outdoor_channel
 from telemetry.queries.work import (
     MonthOfWork,
     WorkCheck,
@@ -367,6 +368,7 @@ __all__ = [
     "counted_heat",
     "counterfactuals",
     "customer_years",
+    "daily_means",
     "delivered_energies",
     "delivered_energy",
     "displaced",
@@ -423,6 +425,7 @@ __all__ = [
     "months_that_leave",
     "months_to_seal",
     "newest_hours",
+    "outdoor_channel",
     "outside_checks",
     "places_of",
     "planned_seconds",

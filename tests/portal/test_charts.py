@@ -18,11 +18,13 @@ import typst
 from portal.charts import (
     Bar,
     Chart,
+    Dot,
     Extreme,
     Flow,
     HourCell,
     Limit,
     Line,
+    Mark,
     Node,
     Part,
     Point,
@@ -36,6 +38,7 @@ from portal.charts import (
     nice_ticks,
     quality_strip,
     sankey,
+    scatter,
     stacked_bars,
     uptime_strip,
     waterfall,
@@ -166,6 +169,14 @@ def _difference(**options) -> Chart:
     )
 
 
+def _fits(**options) -> Chart:
+    dots = [Dot(x, y, title=f"{x} °C") for x, y in ((12, 9.0), (15.5, 4.2), (18, 6.5))]
+    return scatter(
+        dots, x_unit="°C", y_unit="%", x_number=_number, y_number=_number,
+        line=[(dot.x, dot.y) for dot in dots], mark=Mark(15.5, "15.5 °C"), **options,
+    )  # fmt: skip
+
+
 DRAWINGS = {
     "month_bars": _months,
     "uptime_strip": _uptime,
@@ -175,6 +186,7 @@ DRAWINGS = {
     "sankey": _energy,
     "hour_map": _hours,
     "waterfall": _difference,
+    "scatter": _fits,
 }
 
 

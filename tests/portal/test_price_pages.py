@@ -5,6 +5,7 @@ Indices, baselines, monthly figures and what last year would have cost, on pages
 import datetime as dt
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,10 +16,11 @@ from billing import operations, queries
 from billing.models import Baseline, Contract, IndexValue, MonthlyFigure, PriceIndex, Terms
 from sites.access import Role
 from sites.models import Stakeholder
+from telemetry.models import Channel, MeteringPoint
 from tests import factories
 from tests.billing.test_price_models import INDEXED, _bill, _contract, _index
 from tests.factories_billing import JANUARY, make_contract, meter_month
-from tests.factories_telemetry import LATER, make_heat_channel
+from tests.factories_telemetry import LATER, make_channel, make_heat_channel, send
 
 pytestmark = pytest.mark.django_db
 
@@ -170,6 +172,72 @@ def test_a_baseline_can_be_stated_without_bills():
     row = Baseline.objects.get()
     assert (row.base_kwh, row.boiler_efficiency) == (Decimal(85), Decimal("0.86"))
     assert not row.fitted_on
+
+
+def _weekly_bills(means: dict[dt.date, float], base: float) -> str:
+    """
+    Bills of weeks of a building that uses 85 kWh a day, and 18.4 kWh a degree day below `base`.
+    """
+    days = sorted(means)
+    rows = ["first_day;last_day;use_kwh"]
+    for week in (days[n : n + 7] for n in range(0, len(days), 7)):
+        cold = sum(max(base - means[day], 0) for day in week)
+        rows.append(f"{week[0]};{week[-1]};{85 * len(week) + 18.4 * cold:.3f}")
+    return "\n".join(rows)
+
+
+def test_the_base_temperature_is_searched_for_from_daily_temperatures_and_kept_with_the_fit():
+    heat = make_heat_channel()
+    contract = make_contract(heat)
+    client = _client(contract.operator)
+    new = f"/ops/contracts/{contract.pk}/baselines/new/"
+    first = dt.date(2025, 2, 1)
+    # In whole hundredths, as readings take; it grows warmer from week to week.
+    means = {first + dt.timedelta(days=n): (n * 37 % 1100 + n * 9) / 100 for n in range(98)}
+    table = "day;mean_c\n" + "\n".join(f"{day};{mean}" for day, mean in means.items())
+    bills = _weekly_bills(means, base=13.5)
+    asked = BOILER | {"base_temperature": "", "table": bills, "expected": "50"}
+
+    part = "\n".join(table.splitlines()[:40])
+    lacking = _text(client.post(new, asked | {"weather": "table", "temperatures": part}))
+    wild = _text(client.post(new, asked | {"weather": "table", "temperatures": table + "\nx;1"}))
+    twice = _text(
+        client.post(new, asked | {"weather": "table", "temperatures": f"{table}\n{first};1"})
+    )
+    look = _text(client.post(new, asked | {"weather": "table", "temperatures": table, "look": "1"}))
+    stated = _text(client.post(new, asked | {"weather": "", "table": BILLS}))
+    assert not Baseline.objects.exists()
+    client.post(new, asked | {"weather": "table", "temperatures": table, "save": "1"})
+
+    assert "nine in ten are asked" in lacking
+    assert "Line 100, day: “x” is not a day" in wild
+    assert "Line 100: the day is there twice." in twice
+    assert "13.5 °C is chosen: of 29 temperatures tried" in look
+    assert table[:30] in look
+    assert "It is needed where bills state their degree days." in stated
+    row = Baseline.objects.get()
+    assert row.base_temperature == Decimal("13.5")
+    assert (row.base_kwh, row.slope_kwh) == (Decimal("85.0000"), Decimal("18.4000"))
+    page = _text(client.get(f"/ops/contracts/baselines/{row.pk}/"))
+    assert "13.5 °C is chosen" in page
+    assert "1 February 2025" in page
+    days = _text(client.get(f"/ops/contracts/baselines/{row.pk}/?format=csv"))
+    assert days.splitlines()[:2] == ["day,mean_c,degree_days", "2025-02-01,0.0,13.5"]
+    assert len(days.splitlines()) == 99
+
+    assert "Outdoor temperature of the site" not in look
+    sensor = make_channel(
+        site=contract.site, boundary=MeteringPoint.Boundary.COOLING,
+        quantity=Channel.Quantity.OUTDOOR, interval_s=3600,
+    )  # fmt: skip
+    zone = ZoneInfo(contract.site.timezone)
+    noons = [(dt.datetime.combine(day, dt.time(12), zone), t) for day, t in means.items()]
+    send(sensor, [(at + dt.timedelta(hours=n), t) for at, t in noons for n in range(-2, 12)])
+    client.post(new, asked | {"weather": "sensor", "base_temperature": "14", "save": "1"})
+    measured = Baseline.objects.latest("pk")
+    assert measured.fitted_on["weather"] == f"outdoor temperature of the site, {sensor.key}"
+    assert measured.base_temperature == 14
+    assert measured.fitted_on["daily_means"] == row.fitted_on["daily_means"]
 
 
 def test_figures_are_entered_and_adjustments_name_both_sides():
