@@ -7,6 +7,7 @@ text of a drawing under 11 pixels, and no glyph from any face but the shipped on
 
 from collections.abc import Iterable
 from http.cookies import SimpleCookie
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
@@ -15,6 +16,11 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 WIDTHS = (1440, 390)
 # What a narrow window can break: elements and their names are those of the wide one.
 _OF_WIDTH = ("color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block")
+# A theme changes colours and nothing else, and a width none of them: two views show all of both.
+_VIEWS: tuple[tuple[int, Literal["light", "dark"], tuple[str, ...]], ...] = (
+    (WIDTHS[1], "dark", _OF_WIDTH),
+    (WIDTHS[0], "light", ()),
+)
 
 _WATCH_POLICY = """
 window.breaches = [];
@@ -106,18 +112,14 @@ def problems_of(page: Page) -> list[str]:
     Return everything wrong with the page that is open, in each theme and width.
     """
     found = [f"policy: {breach}" for breach in page.evaluate("window.breaches")]
-    for width in WIDTHS:
+    for width, theme, rules in _VIEWS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme="light")
-        rules = () if width == WIDTHS[0] else _OF_WIDTH
-        found += [f"{width} light: {line}" for line in axe_violations(page, *rules)]
-        # A theme changes colours and nothing else, and a width none of them.
-        if width == WIDTHS[0]:
-            page.emulate_media(color_scheme="dark")
-            found += [f"{width} dark: {line}" for line in axe_violations(page, "color-contrast")]
+        page.emulate_media(color_scheme=theme)
+        found += [f"{width} {theme}: {line}" for line in axe_violations(page, *rules)]
         found += [f"{width}: {line}" for line in overflow(page)]
         found += [f"{width}: {line}" for line in page.evaluate(_SMALL_TEXTS)]
-        found += [f"{width}: {line}" for line in foreign_glyphs(page)]
+    # In the wide window: a narrow one hides words and adds none.
+    found += foreign_glyphs(page)
     return found
 
 
@@ -139,7 +141,9 @@ def visit_all(context: BrowserContext, addresses: Iterable[str]) -> list[str]:
         page = context.new_page()
         said: list[str] = []
         _listen(page, said)
-        answer = page.goto(address, wait_until="networkidle")
+        answer = page.goto(address, wait_until="load")
+        if page.locator("[hx-trigger^=load]").count():
+            page.wait_for_load_state("networkidle")
         status = answer.status if answer else 0
         if status != 200:
             found.append(f"{address} answered {status}")

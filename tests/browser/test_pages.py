@@ -10,7 +10,7 @@ from tests.browser.pages import pages_for
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def _portions(pages: list[tuple[str, str]], size: int = 10) -> list[list[tuple[str, str]]]:
+def _portions(pages: list[tuple[str, str]], size: int = 16) -> list[list[tuple[str, str]]]:
     return [pages[start : start + size] for start in range(0, len(pages), size)]
 
 
