@@ -240,6 +240,7 @@ ACCESS = {
     "ops/money/": (200, 200, 404, 404, 404, 302),
     "ops/money/payments/": (200, 200, 404, 404, 404, 302),
     "ops/money/payments/<int:pk>/": (200, 404, 404, 404, 404, 302),
+    "ops/money/corrections/limits/": (200, 200, 404, 404, 404, 302),
     "ops/money/corrections/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/": (200, 200, 404, 404, 404, 302),
     "ops/money/disputes/<int:pk>/": (200, 404, 404, 404, 404, 302),

@@ -98,8 +98,10 @@ def _sums(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _rated(document: dict[str, Any]) -> Iterator[str]:
-    from billing.domain import rating
+    from billing.domain import rating, reindexing
 
+    for stored in document["inputs"]:
+        yield from reindexing.differences(stored)
     if (
         hashlib.sha256(rating.canonical(document["inputs"])).hexdigest()
         != document["inputs_sha256"]

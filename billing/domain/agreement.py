@@ -84,8 +84,10 @@ class Agreed:
     Quantities are kWh, `minimum_kwh` and tiers per calendar year where `tiers_per_year`.
     `qualified_heat`: heat that does not count under the terms of supply is not billed.
     `escalation` raises the fixed prices by that per cent each 1 January after the first.
-    `hold_unverified`: nothing is billed from a meter past its verification, whatever the country
-    allows. `true_up`: with the last month of a year its shares are brought to that of the year.
+    `index_revised`: a final index value that is revised corrects the bills made from it; else the
+    revision counts from the next bill on. `hold_unverified`: nothing is billed from a meter past
+    its verification, whatever the country allows. `true_up`: with the last month of a year its
+    shares are brought to that of the year.
     """
 
     monthly_fee: Decimal | None = None
@@ -100,6 +102,7 @@ class Agreed:
     cap_per_month: Decimal | None = None
     connection_fee: Decimal | None = None
     index: tuple[Indexed, ...] = ()
+    index_revised: bool = False
     service_credit: Promise | None = None
     service_level: Schedule | None = None
     covers: Covers | None = None
@@ -124,6 +127,7 @@ _COMMON = {
     "connection_fee",
     "deposit",
     "index",
+    "index_revised",
     "service_credit",
     "service_level",
     "cap_per_month",
@@ -142,7 +146,7 @@ ALLOWED = {
     },
     COMPUTE: _COMMON | {"energy_factor", "premium_per_kw", "heat_share"},
     BUNDLE: _COMMON | {"energy_factor", "attribute_price", "matched_premium"},
-    HOST: {"site_fee", "margin", "index", "escalation", "hold_unverified"},
+    HOST: {"site_fee", "margin", "index", "index_revised", "escalation", "hold_unverified"},
 }  # fmt: skip
 _TOGETHER = [("allowance_kwh", "overage_price"), ("minimum_kwh", "minimum_price")]
 _NEEDED = {SAVINGS: ["savings_share"], BUNDLE: ["attribute_price"]}
@@ -358,6 +362,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "cap_per_month": _amount,
     "connection_fee": _amount,
     "index": _index,
+    "index_revised": _flag,
     "service_credit": _credit,
     "service_level": _schedule,
     "covers": _covers,

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from typing import Any
 
 _ONE = Decimal(1)
 _TOLERANCE = Decimal("1e-9")
@@ -78,6 +79,13 @@ class Clause:
             raise ValueError(f"The shares of a price clause must add up to 1, not {shares}.")
         if any(part.base <= 0 for part in self.parts):
             raise ValueError("The base value of an index must be above zero.")
+
+    @property
+    def counts_from_before(self) -> bool:
+        """
+        Whether the price depends on the one that held until now.
+        """
+        return (self.deadband, self.step_up, self.step_down) != (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,44 @@ def _formula(
         f"{clause.base_price.normalize():f} × ({' + '.join(terms)})"
         f" = {clause.base_price.normalize():f} × {moved:.6f}, rounded {rounded:f}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """
+    A value of a series for a month as it was known: how often it had been revised, and whether
+    its publisher called it provisional.
+    """
+
+    value: Decimal
+    revision: int
+    provisional: bool
+
+    def stored(self) -> dict[str, str | int | bool]:
+        """
+        Return the value as it is kept with a document.
+        """
+        return {
+            "value": f"{self.value:f}",
+            "revision": self.revision,
+            "provisional": self.provisional,
+        }
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Published:
+        """
+        Return a value from its kept form.
+        """
+        return cls(Decimal(kept["value"]), int(kept["revision"]), bool(kept["provisional"]))
+
+
+def that_counts(used: Published, newest: Published, *, corrects_finals: bool) -> Published:
+    """
+    Return the value that counts for what was billed from `used`: a final one in the place of a
+    provisional one, and in the place of a final one only where that is agreed.
+    """
+    later = newest.revision > used.revision and not newest.provisional
+    return newest if later and (used.provisional or corrects_finals) else used
 
 
 def rebased(value: Decimal, *, overlap_old: Decimal, overlap_new: Decimal) -> Decimal:

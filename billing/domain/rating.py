@@ -102,7 +102,7 @@ def _figures(given: Mapping[str, str]) -> dict[str, Decimal]:
 
 
 # Kept to be looked up, not to be priced from.
-_BESIDE = {"details", "instants", "ledger"}
+_BESIDE = {"details", "instants", "ledger", "index_values", "index_month"}
 _READ: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         (

@@ -18,6 +18,11 @@ _COVERED = {
     Covers.ENERGY: "The fee pays for delivered energy up to the allowance; no power is kept ready.",
     Covers.BOTH: "The fee keeps the power ready and pays for energy up to the allowance.",
 }
+_REVISED = {
+    False: "A final index value corrects bills made from a provisional one; a later revision counts"
+    " from the next bill on.",
+    True: "A final or revised index value corrects the bills made from the one before.",
+}
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -58,6 +63,8 @@ def sentences(
     told.extend(_energy(model, agreed, price_per_kwh, point, money))
     told.extend(_further(agreed, money))
     told.extend(_index(item) for item in agreed.index)
+    if agreed.index:
+        told.append(_REVISED[agreed.index_revised])
     if agreed.qualified_heat:
         told.append("Only heat that counts under the terms of supply is charged.")
     if agreed.hold_unverified:

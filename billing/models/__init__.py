@@ -1,5 +1,5 @@
 from billing.models.bookkeeping import ACCOUNT_NUMBER, Bookkeeping, RevenueAccount
-from billing.models.contracts import Contract, Terms
+from billing.models.contracts import Contract, CorrectionLimit, Terms
 from billing.models.costs import HeatCost
 from billing.models.invoices import (
     AttributeUse,
@@ -36,6 +36,7 @@ __all__ = [
     "BillingRun",
     "Bookkeeping",
     "Contract",
+    "CorrectionLimit",
     "Debit",
     "DebitFile",
     "Dispute",

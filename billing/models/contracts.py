@@ -57,8 +57,10 @@ class Contract(models.Model):
     pilot_converts = models.BooleanField(default=False)
     # The law the contract is under, where it decides what may be billed and for how long back.
     legal_regime = models.CharField(max_length=20, choices=Regime.choices, blank=True)
-    # How many months back a correction may reach.
+    # How many months back a correction may charge more.
     correction_months = models.PositiveSmallIntegerField(default=12)
+    # How many months back is looked for what goes back; NULL: as set for the country.
+    look_back_months = models.PositiveSmallIntegerField(null=True, blank=True)
     payment_days = models.PositiveSmallIntegerField(default=14)
 
     objects = ContractQuerySet.as_manager()
@@ -86,6 +88,40 @@ class Contract(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+
+class CorrectionLimitQuerySet(ScopedQuerySet["CorrectionLimit"]):
+    scope = Scope(operator="operator")
+
+
+class CorrectionLimit(models.Model):
+    """
+    For how many months after its end a bill is looked at for corrections in a country, and the law
+    or practice that says so. What a contract says goes before.
+    """
+
+    operator = models.ForeignKey(
+        Stakeholder, on_delete=models.PROTECT, related_name="correction_limits"
+    )
+    # ISO 3166-1, two letters, of the site.
+    country = models.CharField(max_length=2)
+    months = models.PositiveSmallIntegerField()
+    source = models.CharField(max_length=200)
+
+    objects = CorrectionLimitQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["operator", "country"], name="a_correction_limit_once_a_country"
+            ),
+            models.CheckConstraint(
+                name="a_correction_limit_names_its_source", condition=~Q(source="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country}: {self.months} months"
 
 
 class TermsQuerySet(ScopedQuerySet["Terms"]):

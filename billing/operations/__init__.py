@@ -27,6 +27,7 @@ from billing.operations.contracts import (
     start_contract,
     withdraw_terms,
 )
+from billing.operations.correction_limits import set_correction_limits
 from billing.operations.corrections import (
     NothingToCorrect,
     TooFarBack,
@@ -133,6 +134,7 @@ __all__ = [
     "preview",
     "rebase_index",
     "reminder_to_send",
+    "set_correction_limits",
     "set_dunning",
     "show_life",
     "start_contract",

@@ -72,7 +72,10 @@ def _constraint_of(problem: IntegrityError) -> str:
     return getattr(told, "constraint_name", None) or ""
 
 
-_CHANGEABLE = {"payment_days", "correction_months", "pilot_until", "pilot_converts", "legal_regime"}
+_CHANGEABLE = {
+    "payment_days", "correction_months", "look_back_months", "pilot_until", "pilot_converts",
+    "legal_regime",
+}  # fmt: skip
 
 
 @transaction.atomic(durable=True)

@@ -1,6 +1,6 @@
 """
-Corrections: an issued document is never changed. Late readings or a mistake make another document
-that takes lines back and bills them anew at their original price.
+Corrections: an issued document is never changed. Late readings, a final index value or a mistake
+make another document that takes lines back and bills them anew.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ class TooFarBack(Exception):
 @transaction.atomic(durable=True)
 def correct_invoice(*, invoice_id: int, reason: str, at: dt.datetime, by_id: int | None) -> Invoice:
     """
-    Bill the period of an issued invoice again from today's readings, at the prices and index
-    values of then, and issue the difference: a credit note, or a further invoice where more is
-    owed. Each changed line is taken back and billed anew, so that all documents together are
-    what the first would have been.
+    Bill the period of an issued invoice again from today's readings at the prices of then, and
+    issue the difference: a credit note, or a further invoice where more is owed. Index values are
+    those of then too, but for those that `indexation.that_counts` puts in their place. Each
+    changed line is taken back and billed anew, so that all documents together are what the first
+    would have been.
 
     :raises NothingToCorrect: if no line would change
     :raises TooFarBack: if more is owed for a period beyond the contract's limit
@@ -64,8 +65,8 @@ def correct_within(*, invoice_id: int, reason: str, at: dt.datetime, by_id: int 
             "terms"
         )
     )
-    parts = [_again(contract, stored) for stored in _newest(first).inputs]
-    right = [_Right(part, line) for part in parts for line in part.lines()]
+    again = [_again(contract, stored) for stored in _newest(first).inputs]
+    right = [_Right(a.part, line, a.index) for a in again for line in a.part.lines()]
     wanted = {(r.part.instants.start, r.line.charge): r for r in right}
     back, anew = [], []
     for line in standing:
@@ -79,7 +80,7 @@ def correct_within(*, invoice_id: int, reason: str, at: dt.datetime, by_id: int 
     if not back and not more:
         raise NothingToCorrect(first.number)
     return _issue_difference(
-        contract, first, back, [*anew, *more], inputs=[part.stored for part in parts],
+        contract, first, back, [*anew, *more], inputs=[a.part.stored for a in again],
         reason=reason, at=at, by_id=by_id,
     )  # fmt: skip
 
@@ -125,9 +126,10 @@ def _newest(first: Invoice) -> Invoice:
     return first.corrections.filter(status=Invoice.Status.ISSUED).order_by("-pk").first() or first
 
 
-def _again(contract: Contract, stored: dict[str, Any]) -> Part:
+def _again(contract: Contract, stored: dict[str, Any]) -> _Again:
     """
-    Return a stretch with today's energy and everything else as it was.
+    Return a stretch with today's energy, the index values that count, and everything else as it
+    was.
     """
     start, end = (dt.datetime.fromisoformat(text) for text in stored["instants"])
     instants = Period(start, end)
@@ -138,13 +140,25 @@ def _again(contract: Contract, stored: dict[str, Any]) -> Part:
         fresh["energy_kwh"] = str(energy.energy_kwh)
     if "hours" in stored:
         fresh["hours"] = queries.hours_of(terms, instants, contract.site.timezone)
-    return Part(terms, instants, fresh, energy)
+    indices, changed = queries.with_values_of_now(contract, stored)
+    return _Again(Part(terms, instants, fresh | indices, energy), "; ".join(map(str, changed)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """
+    A stretch as it is rated now, and which index values are others than then.
+    """
+
+    part: Part
+    index: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Right:
     part: Part
     line: rating.RatedLine
+    index: str
 
     def is_as(self, line: InvoiceLine) -> bool:
         return (self.line.quantity, self.line.unit_price) == (line.quantity, line.unit_price)
@@ -188,7 +202,7 @@ def _issue_difference(
 def _refuse_if_too_late(contract: Contract, first: Invoice, net: Decimal, at: dt.datetime) -> None:
     # The limit protects the customer: what goes back to them knows none.
     end = first.period.local_days.upper
-    months = (at.year - end.year) * 12 + at.month - end.month
+    months = queries.months_between(end, at.date())
     if net > 0 and months > contract.correction_months:
         raise TooFarBack(
             f"{first.number} is for a period that ended more than {contract.correction_months}"
@@ -220,7 +234,9 @@ def _write_lines(
         line = line_of(document, n, right.part, right.line)
         line.replaces = old
         if old is not None:
-            line.explanation["before"] = {"quantity": str(old.quantity), "net": str(old.net)}
+            line.explanation["before"] = _told_before(old, line)
+            if right.index and old.unit_price != line.unit_price:
+                line.explanation["index"] = right.index
         corrected.append(line)
     corrected = InvoiceLine.objects.bulk_create(corrected)
     LineEvidence.objects.bulk_create(
@@ -229,6 +245,13 @@ def _write_lines(
         if right.line.metered and right.part.energy is not None
     )
     name_lots(service_id=document.contract.hosting_service_id, lines=corrected)
+
+
+def _told_before(old: InvoiceLine, line: InvoiceLine) -> dict[str, str]:
+    told = {"quantity": str(old.quantity), "net": str(old.net)}
+    if old.unit_price != line.unit_price:
+        told |= {"unit_price": str(old.unit_price), "note": old.explanation.get("note", "")}
+    return told
 
 
 def _reversal(document: Invoice, position: int, line: InvoiceLine) -> InvoiceLine:

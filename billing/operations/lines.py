@@ -49,7 +49,7 @@ def _told_energy(line: rating.RatedLine, part: Part) -> dict[str, str]:
 
 
 def _description(line: rating.RatedLine) -> str:
-    base = line.charge.partition("_")[0] if line.charge.startswith("energy_") else line.charge
+    base = _base(line.charge)
     if base == rating.ENERGY and line.label == "overage":
         return gettext("Energy beyond the allowance")
     text = gettext(_DESCRIPTIONS[base])
@@ -83,11 +83,15 @@ def evidence_of(line: InvoiceLine, part: Part) -> LineEvidence:
     )
 
 
-def charge_name(kind: str) -> str:
+def charge_name(charge: str) -> str:
     """
-    Return what a kind of charge is called on bills, in the language of now.
+    Return what a charge is called on bills, in the language of now; tiers and bands are energy.
     """
-    return gettext(_DESCRIPTIONS[kind])
+    return gettext(_DESCRIPTIONS[_base(charge)])
+
+
+def _base(charge: str) -> str:
+    return rating.ENERGY if charge.startswith("energy_") else charge
 
 
 _DESCRIPTIONS = {

@@ -51,10 +51,11 @@ from billing.queries.contracts import (
 )
 from billing.queries.corrections import (
     Billed,
+    ToCorrect,
     billed_over,
+    correction_limits,
     live_lines,
     to_correct,
-    year_before,
 )
 from billing.queries.evidence import WrittenLine, canonical_document, differences
 from billing.queries.followers import Follower, index_followers
@@ -94,6 +95,11 @@ from billing.queries.prices import (
 )
 from billing.queries.pricing import IS_ENERGY, hours_of, index_values, monthly_figures, priced
 from billing.queries.qualified import ledger_lines
+from billing.queries.repricing import (
+    LOOK_BACK_MONTHS,
+    months_between,
+    with_values_of_now,
+)
 from billing.queries.revenue import (
     DueWeek,
     Revenue,
@@ -145,6 +151,7 @@ from billing.queries.simulation import (
 __all__ = [
     "HINDRANCES",
     "IS_ENERGY",
+    "LOOK_BACK_MONTHS",
     "AccountRow",
     "Ageing",
     "Balanced",
@@ -160,6 +167,7 @@ __all__ = [
     "Revenue",
     "SiteMargin",
     "TermsInWords",
+    "ToCorrect",
     "WrittenLine",
     "accounts",
     "ageing",
@@ -186,6 +194,7 @@ __all__ = [
     "compared_with_past",
     "contracts",
     "contracts_to_bill",
+    "correction_limits",
     "currencies_of",
     "daily_means_of",
     "debit_files",
@@ -230,6 +239,7 @@ __all__ = [
     "missing_bills",
     "month_of",
     "monthly_figures",
+    "months_between",
     "months_due",
     "months_with_drafts",
     "newest_index_values",
@@ -267,6 +277,6 @@ __all__ = [
     "unpaid_before",
     "unposted_payments",
     "with_balance",
-    "year_before",
+    "with_values_of_now",
     "yearly_energy",
 ]

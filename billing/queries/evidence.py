@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from billing.domain import rating
+from billing.domain import rating, reindexing
 from billing.models import Invoice, InvoiceLine, LineEvidence
 from billing.queries.qualified import ledger_lines
 from sites.domain import Period
@@ -122,6 +122,8 @@ def _rated_again(invoice: Invoice) -> Iterator[str]:
     """
     if hashlib.sha256(rating.canonical(invoice.inputs)).digest() != bytes(invoice.inputs_sha256):
         yield "what the document was rated from differs from its digest"
+    for stored in invoice.inputs:
+        yield from reindexing.differences(stored)
     rated = {
         (line.charge, line.quantity, line.unit_price, line.net)
         for line in rating.rate(rating.stretch(stored) for stored in invoice.inputs)

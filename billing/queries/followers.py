@@ -15,12 +15,12 @@ from django.db.models import Q
 from billing.domain import agreement, indexation
 from billing.models import Invoice, InvoiceLine, PriceIndex, Terms
 from billing.queries.inputs import next_month
-from billing.queries.pricing import index_values
+from billing.queries.pricing import CHARGE_OF_PRICE, index_values
 from sites.access import Viewer
 
 # No agreed reference reaches further.
 _MONTHS_AHEAD = 36
-_CHARGES = {"standing": "price_per_kw", "energy": "price_per_kwh"}
+_CHARGES = {charge: price for price, charge in CHARGE_OF_PRICE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ def _held_prices(contract_ids: set[int]) -> dict[tuple[int, str], Decimal]:
     rows = (
         InvoiceLine.objects.filter(invoice__contract_id__in=contract_ids, reverses__isnull=True)
         .filter(charge__in=_CHARGES, invoice__status=Invoice.Status.ISSUED)
+        .filter(reversed_by__isnull=True)
         .order_by("invoice__contract_id", "charge", "-service")
         .distinct("invoice__contract_id", "charge")
         .values_list("invoice__contract_id", "charge", "unit_price")

@@ -33,6 +33,8 @@ from telemetry.domain.service_levels import counts_for_credits, minutes_of
 
 # The charges that are heat or electricity sold by the kWh, tiers and bands included.
 IS_ENERGY = Q(charge="energy") | Q(charge__startswith="energy_")
+# The line whose unit price is the price of the terms.
+CHARGE_OF_PRICE = {"price_per_kw": "standing", "price_per_kwh": "energy"}
 Stored = dict[str, Any]
 
 
@@ -147,54 +149,91 @@ def year_of_savings(*, contract_id: int, first: dt.date) -> Stored:
 
 def _indexed(contract: Contract, agreed: agreement.Agreed, first: dt.date) -> Stored:
     month = first.replace(day=1)
-    values = index_values(
+    values = published_values(
         operator_id=contract.operator_id, wanted=agreement.months_needed(agreed, month)
     )
-    indices: dict[str, dict[str, str]] = {}
-    before: dict[str, str] = {}
     try:
-        for item in agreed.index:
-            months = item.reference.of(month)
-            indices[item.price] = {
-                part.series: str(indexation.mean(part.series, values[part.series], months))
-                for part in item.clause.parts
-            }
-            charge = "standing" if item.price == "price_per_kw" else "energy"
-            held = _price_before(contract, charge, first)
-            if held is not None:
-                before[item.price] = str(held)
+        return priced_by_indices(contract, agreed, first, values)
     except indexation.IndexMissing as missing:
         raise Incomplete(f"The price index {missing} is not entered.") from None
-    return {"indices": indices, "before": before}
 
 
-def index_values(
+def priced_by_indices(
+    contract: Contract, agreed: agreement.Agreed, first: dt.date,
+    values: Mapping[str, Mapping[dt.date, indexation.Published]],
+) -> Stored:  # fmt: skip
+    """
+    Return the means that price clauses take from published values, these values, and the prices
+    that held before the day, as they are kept.
+
+    :raises indexation.IndexMissing: naming series and month
+    """
+    plain = {code: {month: p.value for month, p in rows.items()} for code, rows in values.items()}
+    indices: dict[str, dict[str, str]] = {}
+    before: dict[str, str] = {}
+    month = first.replace(day=1)
+    for item in agreed.index:
+        months = item.reference.of(month)
+        indices[item.price] = {
+            part.series: str(indexation.mean(part.series, plain.get(part.series, {}), months))
+            for part in item.clause.parts
+        }
+        if item.clause.counts_from_before:
+            held = _price_before(contract, CHARGE_OF_PRICE[item.price], first)
+            if held is not None:
+                before[item.price] = str(held)
+    kept = {
+        code: {month.isoformat(): p.stored() for month, p in sorted(rows.items())}
+        for code, rows in values.items()
+    }
+    return {
+        "indices": indices,
+        "before": before,
+        "index_values": kept,
+        "index_month": month.isoformat(),
+    }
+
+
+def published_values(
     *, operator_id: int, wanted: Mapping[str, Iterable[dt.date]]
-) -> dict[str, dict[dt.date, Decimal]]:
+) -> dict[str, dict[dt.date, indexation.Published]]:
     """
     Return the newest revision of each wanted value, by series and month; what is not there is
     left out.
     """
-    found: defaultdict[str, dict[dt.date, Decimal]] = defaultdict(dict)
+    found: defaultdict[str, dict[dt.date, indexation.Published]] = defaultdict(dict)
     rows = (
         IndexValue.objects.filter(index__operator_id=operator_id, index__code__in=list(wanted))
         .filter(month__in=sorted({month for months in wanted.values() for month in months}))
         .order_by("index__code", "month", "-revision")
         .distinct("index__code", "month")
-        .values_list("index__code", "month", "value")
+        .values_list("index__code", "month", "value", "revision", "provisional")
     )
-    for code, month, value in rows:
-        found[code][month] = value.normalize()
+    for code, month, value, revision, provisional in rows:
+        found[code][month] = indexation.Published(value.normalize(), revision, provisional)
+    return found
+
+
+def index_values(
+    *, operator_id: int, wanted: Mapping[str, Iterable[dt.date]]
+) -> defaultdict[str, dict[dt.date, Decimal]]:
+    """
+    Return the newest value of each wanted month, by series; what is not there is left out.
+    """
+    found: defaultdict[str, dict[dt.date, Decimal]] = defaultdict(dict)
+    for code, rows in published_values(operator_id=operator_id, wanted=wanted).items():
+        found[code] = {month: published.value for month, published in rows.items()}
     return found
 
 
 def _price_before(contract: Contract, charge: str, first: dt.date) -> Decimal | None:
     """
-    Return the unit price that was last billed for the charge before the day.
+    Return the unit price that stands for the charge in the newest month before that of the day.
     """
     return (
         InvoiceLine.objects.filter(invoice__contract=contract, charge=charge)
-        .filter(invoice__period__local_days__startswith__lt=first, reverses__isnull=True)
+        .filter(invoice__period__local_days__startswith__lt=first.replace(day=1))
+        .filter(reverses__isnull=True, reversed_by__isnull=True)
         .exclude(invoice__status=Invoice.Status.VOID)
         .order_by("-service")
         .values_list("unit_price", flat=True)

@@ -30,6 +30,10 @@ class Conditions(forms.Form):
         label=_("Corrections may charge more, months back"), min_value=0, max_value=120, initial=12,
         help_text=_("12 is usual; what goes back to the customer knows no limit."),
     )  # fmt: skip
+    look_back_months = forms.IntegerField(
+        label=_("Corrections are looked for, months back"), required=False, min_value=0,
+        max_value=120, help_text=_("Empty: as set for the country of the site."),
+    )  # fmt: skip
     legal_regime = forms.ChoiceField(label=_("Law"), required=False, choices=REGIMES)
     pilot_until = forms.DateField(
         label=_("Pilot until, that day included"), required=False, widget=_DAY,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -215,3 +215,49 @@ class CustomerWord(forms.Form):
         label=_("Message"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
     )
     withdraw = forms.BooleanField(label=_("I withdraw the dispute"), required=False)
+
+
+class CorrectionLimits(forms.Form):
+    """
+    How many months back corrections are looked for, by country, and what says so.
+    """
+
+    def __init__(
+        self, *given: Any, countries: Sequence[str], present: Mapping[str, Any], usual: int,
+        **more: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(*given, **more)
+        self.countries = countries
+        for country in countries:
+            limit = present.get(country)
+            self.fields[f"months_{country}"] = forms.IntegerField(
+                label=_("%s: months after the end of a bill’s period") % country, required=False,
+                min_value=0, max_value=120, initial=limit and limit.months,
+                help_text=_("Empty: %s") % usual,
+            )  # fmt: skip
+            self.fields[f"source_{country}"] = forms.CharField(
+                label=_("%s: law or practice that says so") % country, required=False,
+                max_length=200, initial=limit.source if limit else "",
+            )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        for country in self.countries:
+            months, source = given.get(f"months_{country}"), given.get(f"source_{country}")
+            if months is not None and not source:
+                self.add_error(f"source_{country}", _("Name what says so."))
+            if months is None and source and f"months_{country}" not in self.errors:
+                self.add_error(f"months_{country}", _("Give the months, or empty both."))
+        return given
+
+    def limits(self) -> dict[str, tuple[int, str] | None]:
+        """
+        Return months and source by country; None where there is no limit of its own.
+        """
+        given = self.cleaned_data
+        return {
+            country: None
+            if given[f"months_{country}"] is None
+            else (given[f"months_{country}"], given[f"source_{country}"])
+            for country in self.countries
+        }

@@ -30,7 +30,10 @@ from portal.forms.terms_fields import (
 
 _COLUMNS = ("vat_category", "vat_rate", "contracted_kw", "price_per_kw", "price_per_kwh")
 _LEVEL = ("notice_h", "maintenance_h", "response_h", "contact", "phone", "email", "remark")
-_FLAGS = {"hold_unverified", "qualified_heat", "tiers_by_volume", "tiers_per_year", "true_up"}
+_FLAGS = {
+    "hold_unverified", "index_revised", "qualified_heat", "tiers_by_volume", "tiers_per_year",
+    "true_up",
+}  # fmt: skip
 _LIMITS = ("deadband", "collar", "step_up", "step_down")
 PRICES = {"kw": "price_per_kw", "kwh": "price_per_kwh"}
 
@@ -272,6 +275,8 @@ class TermsInput:
         ]
         if clauses:
             found["index"] = clauses
+        else:
+            found.pop("index_revised", None)
         level = {name: given[name] for name in _LEVEL if given.get(name)}
         if level:
             found["service_level"] = level

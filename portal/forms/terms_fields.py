@@ -100,6 +100,11 @@ FIELDS: dict[str, forms.Field] = {
     "escalation": percent(
         _("Fixed prices rise a year by, %"), _("Each 1 January after the terms began")
     ),
+    "index_revised": choice(
+        _("When a final index value is revised"),
+        [("", _("it counts from the next bill on")), ("y", _("bills made from it are corrected"))],
+        _("A final value in the place of a provisional one always corrects."),
+    ),
     "hold_unverified": choice(
         _("When a verification has ended"),
         [("", _("as the country’s rule says")), ("y", _("nothing is billed from the meter"))],
@@ -189,6 +194,7 @@ _REMEDY = Section(
 )  # fmt: skip
 _CLAUSE_KW = Section(_("The price per kW follows indices"), "", (), "kw", folded=True)
 _CLAUSE_KWH = Section(_("The price per kWh follows indices"), "", (), "kwh", folded=True)
+_REVISED = Section(_("Revised index values"), "", ("index_revised",), folded=True)
 
 LAYOUT: dict[str, tuple[Section, ...]] = {
     agreement.FIXED: (
@@ -198,7 +204,7 @@ LAYOUT: dict[str, tuple[Section, ...]] = {
             _("Energy"), _("For a fee that covers energy."),
             ("allowance_kwh", "overage_price", *_METER, "qualified_heat"),
         ),
-        _CLAUSE_KW, _FURTHER, _LEVEL, _REMEDY,
+        _CLAUSE_KW, _REVISED, _FURTHER, _LEVEL, _REMEDY,
     ),
     agreement.USAGE: (
         _HEAD,
@@ -217,7 +223,7 @@ LAYOUT: dict[str, tuple[Section, ...]] = {
         ),
         _CLAUSE_KWH,
         Section(_("Standing charge"), _("If power is kept ready."), _POWER),
-        _CLAUSE_KW,
+        _CLAUSE_KW, _REVISED,
         Section(
             _("Take or pay"), _("What is missing is charged with the last month of the year."),
             ("minimum_kwh", "minimum_price"), folded=True,
@@ -242,7 +248,7 @@ LAYOUT: dict[str, tuple[Section, ...]] = {
         Section(_("IT capacity"), "", (*_POWER, "premium_per_kw")),
         Section(_("Energy"), "", (*_METER, "price_per_kwh", "energy_factor")),
         Section(_("Heat"), "", ("heat_share",)),
-        _CLAUSE_KW, _CLAUSE_KWH, _FURTHER, _LEVEL, _REMEDY,
+        _CLAUSE_KW, _CLAUSE_KWH, _REVISED, _FURTHER, _LEVEL, _REMEDY,
     ),
     agreement.BUNDLE: (
         _HEAD,
@@ -253,7 +259,7 @@ LAYOUT: dict[str, tuple[Section, ...]] = {
             _("Billed for what is allocated to the service, and once."),
             ("attribute_price", "matched_premium"),
         ),
-        _CLAUSE_KW, _CLAUSE_KWH, _FURTHER, _LEVEL, _REMEDY,
+        _CLAUSE_KW, _CLAUSE_KWH, _REVISED, _FURTHER, _LEVEL, _REMEDY,
     ),
     agreement.HOST: (
         _HEAD,
@@ -262,7 +268,7 @@ LAYOUT: dict[str, tuple[Section, ...]] = {
             _("With a document in the host’s name that you issue."),
             ("site_fee", "escalation", *_METER, "price_per_kwh", "margin"),
         ),
-        _CLAUSE_KWH,
+        _CLAUSE_KWH, _REVISED,
     ),
 }  # fmt: skip
 

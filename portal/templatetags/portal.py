@@ -21,6 +21,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from billing.operations import charge_name
 from telemetry.domain import meter_status
 from telemetry.domain.statement import METHOD
 
@@ -421,3 +422,11 @@ def meter_words(status: int) -> list[str]:
 
 
 register.filter("is_fault", meter_status.is_fault)
+
+
+@register.filter
+def charge(kind: str) -> str:
+    """
+    Write what a kind of charge is called on bills.
+    """
+    return charge_name(kind)

@@ -295,7 +295,7 @@ def issue_drafts(request: PortalRequest) -> HttpResponseBase:
     if not asked:
         messages.error(request, gettext("Tick the drafts to issue."))
         return redirect(f"{reverse('ops-drafts')}?month={month.isoformat()}")
-    return _follow(
+    return follow(
         request, queries.runs(viewer=viewer).filter(kind="issue", month=month),
         lambda: operations.start_issuing(
             operator_id=viewer.stakeholder_id or 0, month=month, invoice_ids=asked,
@@ -304,7 +304,7 @@ def issue_drafts(request: PortalRequest) -> HttpResponseBase:
     )  # fmt: skip
 
 
-def _follow(request: PortalRequest, running: Any, start: Any) -> HttpResponse:
+def follow(request: PortalRequest, running: Any, start: Any) -> HttpResponse:
     """
     Start a run and go to it, or to the one that is under way.
     """
@@ -315,29 +315,6 @@ def _follow(request: PortalRequest, running: Any, start: Any) -> HttpResponse:
         return redirect("ops-run", pk=running.filter(status="running").first().pk)
     tasks.send_workers(run_id=run.pk)
     return redirect("ops-run", pk=run.pk)
-
-
-@for_action(Action.BILL)
-@require_POST
-def correct_many(request: PortalRequest) -> HttpResponseBase:
-    """
-    Correct the ticked documents from today's readings, in a run.
-    """
-    reason = request.POST.get("reason", "").strip()[:200]
-    asked = [int(pk) for pk in request.POST.getlist("invoice") if pk.isdecimal()]
-    viewer = request.viewer
-    if not asked or not reason:
-        messages.error(
-            request, gettext("Tick the documents to correct and give a reason. It is printed.")
-        )
-        return redirect("ops-corrections")
-    return _follow(
-        request, queries.runs(viewer=viewer).filter(kind="correct"),
-        lambda: operations.start_corrections(
-            operator_id=viewer.stakeholder_id or 0, invoice_ids=asked, reason=reason,
-            at=timezone.now(), by_id=viewer.user_id,
-        ),
-    )  # fmt: skip
 
 
 @for_kind(Kind.OPERATOR)

@@ -182,7 +182,13 @@ def edit(request: PortalRequest, pk: int) -> HttpResponseBase:
 def _edit_form(request: PortalRequest, shown: Any) -> Conditions:
     initial = {
         name: getattr(shown, name)
-        for name in ("payment_days", "correction_months", "legal_regime", "pilot_until")
+        for name in (
+            "payment_days",
+            "correction_months",
+            "look_back_months",
+            "legal_regime",
+            "pilot_until",
+        )
     } | {"pilot_converts": "y" if shown.pilot_converts else ""}
     if shown.status != "draft":
         return Conditions(request.POST or None, initial=initial)

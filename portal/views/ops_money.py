@@ -12,9 +12,8 @@ from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
-from django.views.decorators.http import require_POST
 
-from billing import operations, queries, tasks
+from billing import operations, queries
 from portal.forms.money import (
     Allocate,
     Answer,
@@ -22,10 +21,9 @@ from portal.forms.money import (
     OpenFilter,
     Payment,
     PaymentFilter,
-    Reason,
     StatementFile,
 )
-from portal.views.base import PortalRequest, for_action, for_kind
+from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites.access import Action, Kind
 
@@ -63,7 +61,7 @@ def receivables(request: PortalRequest) -> HttpResponseBase:
         return render(request, "ops/_open_rows.html", context)
     context["ageing"] = queries.ageing(viewer=request.viewer, today=timezone.localdate())
     context["to_correct"] = len(
-        queries.to_correct(viewer=request.viewer, since=queries.year_before(timezone.localdate()))
+        queries.to_correct(viewer=request.viewer, today=timezone.localdate())
     )
     context["unmatched"] = queries.bank_entries(viewer=request.viewer, unmatched=True).count()
     context["disputes"] = queries.disputes(viewer=request.viewer, state="live").count()
@@ -183,60 +181,6 @@ def payment(request: PortalRequest, pk: int) -> HttpResponseBase:
         "may_bill": request.viewer.can(Action.BILL),
     }  # fmt: skip
     return render(request, "ops/payment.html", context)
-
-
-@for_kind(Kind.OPERATOR)
-def corrections(request: PortalRequest) -> HttpResponseBase:
-    """
-    Issued documents whose metering points count another energy now.
-    """
-    since = queries.year_before(timezone.localdate())
-    columns: list[Column[Any]] = [
-        Column("number", gettext("Document"), (), lambda c: c.number),
-        Column("customer", gettext("Customer"), (), lambda c: c.customer),
-        Column("contract", value=lambda c: c.reference),
-        Column("month", gettext("Month"), (), lambda c: c.month),
-        Column("billed_kwh", gettext("Billed, kWh"), (), lambda c: c.billed_kwh, numeric=True),
-        Column("metered_kwh", gettext("Now, kWh"), (), lambda c: c.metered_kwh, numeric=True),
-        Column("change", gettext("Change, kWh"), (),
-               lambda c: c.change_kwh, numeric=True),
-    ]  # fmt: skip
-    rows = queries.to_correct(viewer=request.viewer, since=since)
-    if request.GET.get("format") == "csv":
-        return csv_answer(rows, columns, filename="to-correct.csv")
-    context = {
-        "listing": listing(request, rows, columns), "since": since,
-        "may_bill": request.viewer.can(Action.BILL),
-    }  # fmt: skip
-    return render(request, "ops/corrections.html", context)
-
-
-@for_action(Action.BILL)
-@require_POST
-def correct(request: PortalRequest, pk: int, how: str) -> HttpResponseBase:
-    """
-    Correct an issued document from today's readings, or credit all that stands of it.
-    """
-    shown = get_object_or_404(queries.invoices(viewer=request.viewer, status="issued"), pk=pk)
-    form = Reason(request.POST)
-    if not form.is_valid():
-        messages.error(request, gettext("Give a reason. It is printed on the new document."))
-        return redirect("ops-invoice", pk=pk)
-    act = operations.correct_invoice if how == "correct" else operations.credit_invoice
-    try:
-        made = act(
-            invoice_id=shown.pk, reason=form.cleaned_data["reason"], at=timezone.now(),
-            by_id=request.viewer.user_id,
-        )  # fmt: skip
-    except operations.NothingToCorrect:
-        messages.error(request, gettext("Nothing would change: the document says what stands."))
-        return redirect("ops-invoice", pk=pk)
-    except (operations.TooFarBack, operations.NotComplete) as problem:
-        messages.error(request, str(problem))
-        return redirect("ops-invoice", pk=pk)
-    tasks.render_document.delay(invoice_id=made.pk)
-    messages.success(request, gettext("%s is issued.") % made.number)
-    return redirect("ops-invoice", pk=made.pk)
 
 
 @for_kind(Kind.OPERATOR)

@@ -15,7 +15,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from billing import operations, queries
 from portal import charts
@@ -173,6 +173,7 @@ def enter(request: PortalRequest, pk: int) -> HttpResponseBase:
                 **given,
             )  # fmt: skip
             messages.success(request, gettext("The value is entered."))
+            _tell_of_corrections(request, shown)
             return redirect("ops-index", pk=pk)
         value = queries.on_own_base(index_id=pk, basis_id=basis_id, value=given["value"])
         followers = queries.index_followers(
@@ -181,6 +182,20 @@ def enter(request: PortalRequest, pk: int) -> HttpResponseBase:
         )  # fmt: skip
     context = {"index": shown, "form": form, "followers": followers}
     return render(request, "ops/index_value.html", context)
+
+
+def _tell_of_corrections(request: PortalRequest, index: Any) -> None:
+    count = sum(
+        any(value.series == index.code for value in one.values)
+        for one in queries.to_correct(viewer=request.viewer, today=timezone.localdate())
+    )
+    if count:
+        told = ngettext(
+            "%s issued bill was made from another value; it stands under Money, To correct.",
+            "%s issued bills were made from other values; they stand under Money, To correct.",
+            count,
+        )
+        messages.warning(request, told % count)
 
 
 def _only_basis(request: PortalRequest, shown: Any) -> int | None:
@@ -205,6 +220,7 @@ def import_values(request: PortalRequest, pk: int) -> HttpResponseBase:
                 by_id=request.viewer.user_id,
             )  # fmt: skip
             messages.success(request, gettext("%s values are new.") % count)
+            _tell_of_corrections(request, shown)
             return redirect("ops-index", pk=pk)
         held = queries.newest_index_values(index_id=shown.pk)
         rows = [(row, held.get(row.month)) for row in form.cleaned_data["rows"]]

@@ -349,6 +349,8 @@ def test_psql_cannot_change_what_is_issued():
             f"DELETE FROM billing_{table}",  # noqa: S608
         ):
             assert "immutable" in psql(statement), statement
+        # Without the setting that the connections of the tests have.
+        assert "is never emptied" in psql(f"TRUNCATE billing_{table} CASCADE")
     line = "SELECT * FROM billing_invoiceline LIMIT 1"
     assert "immutable" in psql(f"INSERT INTO billing_invoiceline {line}")
     assert "were billed" in psql("UPDATE billing_terms SET price_per_kwh = 1")
