@@ -55,6 +55,24 @@ def resume_stalled_runs(**kwargs: Any) -> None:
 
 
 @shared_task
+def try_held_bills(**kwargs: Any) -> None:
+    """
+    Let held bills go on whose cause may be gone, each in the run that held it.
+    """
+    now = timezone.now()
+    for run_id, contract_ids in queries.held_to_try(at=now).items():
+        try:
+            count = operations.try_held_again(
+                run_id=run_id, contract_ids=contract_ids, at=now, by_id=None
+            )
+        except operations.RunInProgress:
+            # It has ended by the next time.
+            continue
+        if count:
+            send_workers(run_id=run_id)
+
+
+@shared_task
 def render_document(*, invoice_id: int, **kwargs: Any) -> None:
     """
     Make the PDF of one issued invoice.

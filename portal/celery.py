@@ -82,6 +82,10 @@ app.conf.beat_schedule = {
         "task": "billing.tasks.resume_stalled_runs",
         "schedule": 15.0,
     },
+    "try held bills again": {
+        "task": "billing.tasks.try_held_bills",
+        "schedule": 120.0,
+    },
     "render missing documents": {
         "task": "billing.tasks.render_missing_documents",
         "schedule": 30.0,

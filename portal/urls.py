@@ -252,6 +252,7 @@ urlpatterns = [
     path("ops/billing/missing/", ops_billing_month.missing, name="ops-missing"),
     path("ops/billing/<int:pk>/", ops_billing.run, name="ops-run"),
     path("ops/billing/<int:pk>/cancel/", ops_billing.cancel_run, name="ops-run-cancel"),
+    path("ops/billing/<int:pk>/again/", ops_billing.try_again, name="ops-run-again"),
     path("ops/billing/<int:pk>/resume/", ops_billing.resume_run, name="ops-run-resume"),
     path("ops/archive/", ops_archive.archive, name="ops-archive"),
     path("ops/archive/seal/", ops_archive.seal, name="ops-archive-seal"),

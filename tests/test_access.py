@@ -218,6 +218,7 @@ ACCESS = {
     "ops/money/corrections/issue/": (405, 405, 404, 404, 404, 302),
     "ops/billing/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/billing/<int:pk>/cancel/": (405, 405, 404, 404, 404, 302),
+    "ops/billing/<int:pk>/again/": (405, 405, 404, 404, 404, 302),
     "ops/billing/<int:pk>/resume/": (405, 405, 404, 404, 404, 302),
     "ops/archive/": (200, 200, 404, 404, 404, 302),
     "ops/archive/seal/": (200, 200, 404, 404, 404, 302),

@@ -35,6 +35,8 @@ class BillingPeriod(models.Model):
     instants = DateTimeRangeField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
     parked_reason = models.TextField(blank=True)
+    # When it was billed or held last; what came in since may be the cause of a hold gone.
+    tried_at = models.DateTimeField(null=True, blank=True)
 
     objects = BillingPeriodQuerySet.as_manager()
 
@@ -59,6 +61,9 @@ class BillingPeriod(models.Model):
                 condition=(Q(status="parked") & ~Q(parked_reason=""))
                 | (~Q(status="parked") & Q(parked_reason="")),
             ),
+        ]
+        indexes = [
+            models.Index(fields=["tried_at"], name="held_periods", condition=Q(status="parked"))
         ]
 
     def __str__(self) -> str:
@@ -146,6 +151,9 @@ class RunItem(models.Model):
     turn = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     reason = models.TextField(blank=True)
+    # How often it was tried again, and why it was held at first.
+    tries = models.PositiveSmallIntegerField(default=0)
+    first_reason = models.TextField(blank=True)
     invoice = models.ForeignKey(
         "billing.Invoice", on_delete=models.SET_NULL, null=True, blank=True, related_name="items"
     )

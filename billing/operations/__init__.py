@@ -60,6 +60,7 @@ from billing.operations.prices import (
     import_index_values,
     rebase_index,
 )
+from billing.operations.retries import try_held_again
 from billing.operations.runs import (
     RunInProgress,
     bill_next,
@@ -143,6 +144,7 @@ __all__ = [
     "start_run",
     "state_baseline",
     "state_heat_cost",
+    "try_held_again",
     "use_credit",
     "withdraw_terms",
 ]

@@ -166,7 +166,7 @@ def bill(
         else:
             rated.append((due, period, found))
     hoped = BillingPeriod.Status.INVOICED if issued else BillingPeriod.Status.DRAFTED
-    _keep_periods(held, [period for _, period, _ in rated], hoped)
+    _keep_periods(held, [period for _, period, _ in rated], hoped, at)
     documents = _store(
         [(due, _draft(due, period, found, at), found) for due, period, found in rated]
     )
@@ -214,13 +214,16 @@ def _set_days(period: BillingPeriod, first: dt.date, end: dt.date, timezone: str
 
 
 def _keep_periods(
-    held: Sequence[tuple[BillingPeriod, str]], billed: Sequence[BillingPeriod], hoped: str
-) -> None:
+    held: Sequence[tuple[BillingPeriod, str]], billed: Sequence[BillingPeriod], hoped: str,
+    at: dt.datetime,
+) -> None:  # fmt: skip
     for period, reason in held:
         period.status, period.parked_reason = BillingPeriod.Status.PARKED, reason
     for period in billed:
         period.status, period.parked_reason = hoped, ""
     every = [*(period for period, _ in held), *billed]
+    for period in every:
+        period.tried_at = at
     known = [period for period in every if period.pk is not None]
     BillingPeriod.objects.bulk_create(period for period in every if period.pk is None)
     for period in known:

@@ -100,6 +100,7 @@ from billing.queries.repricing import (
     months_between,
     with_values_of_now,
 )
+from billing.queries.retries import TRIED_AGAIN, held_to_try
 from billing.queries.revenue import (
     DueWeek,
     Revenue,
@@ -152,6 +153,7 @@ __all__ = [
     "HINDRANCES",
     "IS_ENERGY",
     "LOOK_BACK_MONTHS",
+    "TRIED_AGAIN",
     "AccountRow",
     "Ageing",
     "Balanced",
@@ -217,6 +219,7 @@ __all__ = [
     "fit_of",
     "heat_costs",
     "heat_margins",
+    "held_to_try",
     "hours_of",
     "index_bases",
     "index_followers",

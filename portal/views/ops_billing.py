@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
 from billing import operations, queries, tasks
@@ -195,4 +195,25 @@ def resume_run(request: PortalRequest, pk: int) -> HttpResponseBase:
     shown = get_object_or_404(queries.runs(viewer=request.viewer), pk=pk)
     tasks.send_workers(run_id=shown.pk)
     messages.success(request, gettext("A worker is sent to the run."))
+    return redirect("ops-run", pk=pk)
+
+
+@for_action(Action.BILL)
+@require_POST
+def try_again(request: PortalRequest, pk: int) -> HttpResponseBase:
+    """
+    Let a run go on with the bills it held.
+    """
+    shown = get_object_or_404(queries.runs(viewer=request.viewer), pk=pk)
+    try:
+        count = operations.try_held_again(
+            run_id=shown.pk, at=timezone.now(), by_id=request.viewer.user_id
+        )
+    except operations.RunInProgress:
+        messages.error(request, gettext("Another run of this month is under way."))
+        return redirect("ops-run", pk=pk)
+    if count:
+        tasks.send_workers(run_id=shown.pk)
+        told = ngettext("%s held bill is tried again.", "%s held bills are tried again.", count)
+        messages.success(request, told % count)
     return redirect("ops-run", pk=pk)
