@@ -179,6 +179,13 @@ def _change_energy(stored: Stored, metered_kwh: Decimal | None, change: Change) 
         kwh *= 1 + change.energy / _HUNDRED
     if kwh != was:
         stored["energy_kwh"] = str(kwh.quantize(_THOUSANDTH, rounding=ROUND_HALF_UP))
+        _scale_what_counts(stored, kwh / was if was else Decimal(0))
+
+
+def _scale_what_counts(stored: Stored, factor: Decimal) -> None:
+    # Of more heat as much more does not count, and its hours keep their parts of the whole.
+    not_counted = stored.get("not_counted", {})
+    stored |= {"not_counted": {why: str(Decimal(kwh) * factor) for why, kwh in not_counted.items()}}
 
 
 def _change_share(stored: Stored, details: Stored, share: Decimal) -> None:

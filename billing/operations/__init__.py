@@ -51,7 +51,7 @@ from billing.operations.invoicing import (
 )
 from billing.operations.lines import charge_name
 from billing.operations.papers import make_document, only_one
-from billing.operations.previewing import Preview, preview
+from billing.operations.previewing import Preview, preview, totals
 from billing.operations.prices import (
     IndexRow,
     add_index,
@@ -144,6 +144,7 @@ __all__ = [
     "start_run",
     "state_baseline",
     "state_heat_cost",
+    "totals",
     "try_held_again",
     "use_credit",
     "withdraw_terms",

@@ -5,7 +5,7 @@ What a run would bill, without storing anything.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,6 +30,40 @@ class Preview:
     lines: tuple[rating.RatedLine, ...] = ()
     compared: Compared | None = None
     held: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """
+    What the invoices of one currency come to.
+    """
+
+    currency: str
+    count: int
+    net: Decimal
+    gross: Decimal
+
+    @property
+    def vat(self) -> Decimal:
+        return self.gross - self.net
+
+
+def totals(previews: Iterable[Preview]) -> tuple[list[Total], int]:
+    """
+    Return the sums of previewed invoices by currency, and how many would be held.
+    """
+    held = 0
+    found: dict[str, Total] = {}
+    for one in previews:
+        if one.held:
+            held += 1
+            continue
+        currency = one.contract.currency
+        so_far = found.get(currency, Total(currency, 0, Decimal(0), Decimal(0)))
+        found[currency] = Total(
+            currency, so_far.count + 1, so_far.net + one.net, so_far.gross + one.gross
+        )
+    return [found[currency] for currency in sorted(found)], held
 
 
 def preview(*, contracts: Sequence[Contract], month: dt.date) -> list[Preview]:

@@ -22,13 +22,15 @@ def month_of(line: InvoiceLine) -> dt.date:
     return local.replace(day=1)
 
 
-def unbilled_attributes(*, service_id: int, month: dt.date) -> list[tuple[int, Decimal]]:
+def unbilled_attributes(
+    *, service_id: int, month: dt.date, but_of: int | None = None
+) -> list[tuple[int, Decimal]]:
     """
     Return by lot what is allocated to a service for a month and on no standing bill yet, kWh, in
-    the order it was allocated.
+    the order it was allocated. Bills of the contract `but_of` are taken as not made.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_UNBILLED, {"service": service_id, "month": month})
+        cursor.execute(_UNBILLED, {"service": service_id, "month": month, "but_of": but_of})
         return [(lot_id, kwh) for lot_id, kwh in cursor.fetchall()]
 
 
@@ -42,6 +44,7 @@ WITH held AS (
   JOIN billing_invoiceline l ON l.id = u.line_id
   JOIN billing_invoice i ON i.id = l.invoice_id
   WHERE u.service_id = %(service)s AND u.month = %(month)s AND i.status <> 'void'
+    AND i.contract_id IS DISTINCT FROM %(but_of)s
     AND NOT EXISTS (SELECT 1 FROM billing_invoiceline r WHERE r.reverses_id = l.id)
   GROUP BY u.lot_id
 )

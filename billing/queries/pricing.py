@@ -40,11 +40,12 @@ Stored = dict[str, Any]
 
 def priced(
     *, contract: Contract, terms: Terms, instants: Period, first: dt.date, end: dt.date,
-    energy: metering.MeteredEnergy | None,
+    energy: metering.MeteredEnergy | None, simulated: bool = False,
 ) -> Stored:  # fmt: skip
     """
     Return all that the local days from `first` up to `end` are priced from under their terms, as
-    `billing.domain.rating.stretch` reads it, with what was metered.
+    `billing.domain.rating.stretch` reads it, with what was metered. `simulated`: attributes that
+    the contract's own bills used up are there again.
 
     :raises Incomplete: saying what is missing
     """
@@ -72,6 +73,11 @@ def priced(
     if terms.details or terms.model == Terms.Model.SAVINGS:
         agreed = agreement.read(terms.model, terms.details)
         stored |= _particulars(contract, terms, agreed, instants, first, end)
+        if agreed.attribute_price is not None and contract.hosting_service_id is not None:
+            own = contract.pk if simulated else None
+            stored |= _attributes(
+                contract.hosting_service_id, agreed, instants, first, end, but_of=own
+            )
         if agreed.qualified_heat:
             stored |= qualified(contract, energy, instants, by_hour=bool(agreed.bands))
     return stored
@@ -101,17 +107,25 @@ def _particulars(
         found["pool"] = str(_pool(contract, agreed.heat_share, first))
     if terms.model == Terms.Model.SAVINGS:
         found["savings"] = _savings(contract, terms, first, end)
-    if agreed.attribute_price is not None and contract.hosting_service_id is not None:
-        # Only what is allocated to this very service, so that no other bill can hold it too.
-        service_id = contract.hosting_service_id
-        held = metering.held_for_service(service_id=service_id, first=first, end=end)
-        left = unbilled_attributes(service_id=service_id, month=first.replace(day=1))
-        held = min(held, sum((kwh for _, kwh in left), Decimal(0)))
-        # Down to whole Wh, so that the parts of a month never bill more than it holds.
-        found["attributes_kwh"] = str(held.quantize(Decimal("0.001"), rounding=ROUND_FLOOR))
-        if agreed.matched_premium is not None:
-            matched = metering.hourly_match(service_id=service_id, period=instants)
-            found["matched_kwh"] = str(matched.matched_kwh)
+    return found
+
+
+def _attributes(
+    service_id: int, agreed: agreement.Agreed, instants: Period, first: dt.date, end: dt.date, *,
+    but_of: int | None,
+) -> Stored:  # fmt: skip
+    """
+    Return what energy attributes cover, kWh: only what is allocated to this very service, so that
+    no other bill can hold it too.
+    """
+    held = metering.held_for_service(service_id=service_id, first=first, end=end)
+    left = unbilled_attributes(service_id=service_id, month=first.replace(day=1), but_of=but_of)
+    held = min(held, sum((kwh for _, kwh in left), Decimal(0)))
+    # Down to whole Wh, so that the parts of a month never bill more than it holds.
+    found = {"attributes_kwh": str(held.quantize(Decimal("0.001"), rounding=ROUND_FLOOR))}
+    if agreed.matched_premium is not None:
+        matched = metering.hourly_match(service_id=service_id, period=instants)
+        found["matched_kwh"] = str(matched.matched_kwh)
     return found
 
 

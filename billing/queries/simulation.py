@@ -81,7 +81,7 @@ def _input(
             raise energy
         stored = priced(
             contract=contract, terms=terms, instants=instants, first=month,
-            end=next_month(month), energy=energy,
+            end=next_month(month), energy=energy, simulated=True,
         )  # fmt: skip
     except Incomplete as gap:
         return Input(month, None, why=str(gap))

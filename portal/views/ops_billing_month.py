@@ -28,6 +28,8 @@ from sites.access import Action, Kind
 
 # Rated together where a preview goes through all contracts for its CSV.
 _AT_ONCE = 100
+# So many are rated for their totals without being asked for: some seconds.
+_ADDED_AT_ONCE = 500
 
 
 def _closed_months(request: PortalRequest) -> list[dt.date]:
@@ -204,11 +206,20 @@ def preview(request: PortalRequest) -> HttpResponseBase:
     columns = _preview_columns()
     if request.GET.get("format") == "csv" and month:
         return csv_answer(_all_previews(contracts, month), columns, filename="preview.csv")
+    sums, held = None, 0
+    if request.GET.get("totals") and month:
+        sums, held = operations.totals(_all_previews(contracts, month))
+        if request.htmx:
+            context = {"month": month, "totals": sums, "held": held}
+            return render(request, "ops/_preview_totals.html", context)
     shown: Listing[Any] = listing(request, contracts, columns)
     page = list(shown.page.object_list)
     rows = operations.preview(contracts=page, month=month) if month else []
-    context = {"form": form, "month": month, "listing": shown, "rows": rows,
-               "held": sum(bool(row.held) for row in rows)}  # fmt: skip
+    context = {
+        "form": form, "month": month, "listing": shown, "rows": rows,
+        "held": sum(bool(row.held) for row in rows),
+        "totals": sums, "held_of_all": held, "added_at_once": shown.count <= _ADDED_AT_ONCE,
+    }  # fmt: skip
     template = "ops/_preview_rows.html" if request.htmx else "ops/billing_preview.html"
     return render(request, template, context)
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from billing import operations, queries
-from billing.domain import agreement, credits, rating, words
+from billing.domain import agreement, credits, rating, simulation, words
 from billing.models import AttributeUse, Contract, Invoice, MonthlyFigure, Terms
 from sites.models import HostingService
 from telemetry import operations as metering
@@ -193,6 +193,13 @@ def test_attributes_are_billed_for_covered_energy_once_and_name_their_lots():
         metering.end_allocation(allocation_id=first.pk, at=LATER, by_id=None)
     assert refused.value.constraint == "attributes_are_billed_once"
     assert queries.unbilled_attributes(service_id=service.pk, month=JANUARY) == []
+    # What its own bill used up is there for a simulation of the same month.
+    contract.refresh_from_db()
+    ((simulated,),) = queries.simulated_inputs(
+        contract=contract, terms=[contract.terms.get()], months=[JANUARY]
+    )
+    [month] = simulation.run([simulated], simulation.Change())
+    assert month.by_charge()["attribute"] == D("22.75")
 
     # Once the bill is taken back, they are free again.
     operations.credit_invoice(invoice_id=invoice.pk, reason="wrong", at=LATER, by_id=None)

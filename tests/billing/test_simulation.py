@@ -54,6 +54,19 @@ def test_each_input_can_be_changed_alone():
     assert stored["details"] == {"deposit": "500"}
 
 
+def test_heat_that_does_not_count_moves_with_the_heat():
+    stored = _stored(
+        energy_kwh="1000", price_per_kwh="0.10", details={"qualified_heat": True},
+        not_counted={"supply too cold": "200"},
+    )  # fmt: skip
+    inputs = [Input(NOVEMBER, stored, metered_kwh=D(1000))]
+
+    assert _total(inputs) == D("80.00")
+    assert _total(inputs, energy=D(-50)) == D("40.00")
+    assert _total(inputs, loss=D(10)) == D("72.00")
+    assert stored["not_counted"] == {"supply too cold": "200"}
+
+
 def test_shares_and_indices_can_be_changed():
     savings = {
         **dict.fromkeys(

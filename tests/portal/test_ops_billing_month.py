@@ -130,7 +130,19 @@ def test_a_preview_shows_what_a_run_bills_and_stores_nothing(
         page = client.get(url).content.decode()
     told = {row["contract"]: row["gross"] for row in _csv(client, f"{url}&format=csv")}
 
+    silent = make_contract(make_heat_channel(site=channel.site, code="silent"), reference="S")
+    fragment = client.get(f"{url}&totals=1", headers={"HX-Request": "true"}).content.decode()
+    whole = client.get(f"{url}&totals=1").content.decode()
+    silent.terms.all().delete()
+    silent.delete()
+
     assert "31 contracts" in page
+    # 234.58 and 44.57 of VAT each.
+    for text in ("7,271.98", "1,381.67", "8,653.65", "<dd>31</dd>", "<dd>1</dd>"):
+        assert text in fragment
+        assert text in whole
+    assert "<html" not in fragment
+    assert "<html" in whole
     assert not Invoice.objects.exists()
     assert not contract.periods.exists()
     run = operations.start_run(
