@@ -77,7 +77,7 @@ def _terms_to_come(contract: Contract, now: dt.datetime) -> None:
         "deadband": "0.01", "step_up": "0.05", "step_down": "0.05", "start": -3, "months": 3,
     }  # fmt: skip
     level = {
-        "notice_h": 72, "maintenance_h": 8, "response_h": 4, "contact": "Mara Lindqvist",
+        "response_h": 4, "repair_h": 24, "contact": "Mara Lindqvist",
         "phone": "+49 431 555 0199",
     }  # fmt: skip
     operations.add_terms(

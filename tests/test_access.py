@@ -274,7 +274,7 @@ ACCESS = {
     "ops/contracts/indices/<int:pk>/value/": (200, 404, 404, 404, 404, 302),
     "ops/contracts/indices/<int:pk>/import/": (200, 404, 404, 404, 404, 302),
     "ops/contracts/indices/<int:pk>/rebase/": (200, 404, 404, 404, 404, 302),
-    "account/agreements/": (404, 404, 200, 200, 200, 302),
+    "account/agreements/": (404, 404, 302, 302, 200, 302),
     "ops/contracts/<int:pk>/start/": (405, 405, 404, 404, 404, 302),
     "ops/contracts/<int:pk>/convert/": (405, 405, 404, 404, 404, 302),
     "account/": (404, 404, 200, 200, 200, 302),

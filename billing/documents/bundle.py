@@ -26,6 +26,7 @@ _ARITHMETIC = (
     "telemetry/domain/service_levels.py",
     "telemetry/domain/shares.py",
     "telemetry/domain/spans.py",
+    "telemetry/domain/supply.py",
 )
 _PACKAGES = ("billing", "telemetry", "telemetry/domain")
 

@@ -60,13 +60,15 @@ class Covers(StrEnum):
 class Schedule:
     """
     How the service is given, beside temperatures and windows, which are those of the delivery
-    point: hours of notice before maintenance, hours of it a month, hours until somebody answers,
-    and whom to ask.
+    point, and maintenance, which is that of the site: hours until somebody answers a fault and
+    until it is mended, and whom to ask. `notice_h` and `maintenance_h` are kept of terms that
+    stated maintenance themselves.
     """
 
     notice_h: int = 0
     maintenance_h: int = 0
     response_h: int = 0
+    repair_h: int = 0
     contact: str = ""
     phone: str = ""
     email: str = ""

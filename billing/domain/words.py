@@ -128,6 +128,8 @@ def _schedule(agreed: Schedule) -> Iterator[str]:
         yield f"Announced maintenance takes at most {agreed.maintenance_h} hours a month."
     if agreed.response_h:
         yield f"A fault is answered within {agreed.response_h} hours."
+    if agreed.repair_h:
+        yield f"A fault is mended within {agreed.repair_h} hours."
     reached = ", ".join(text for text in (agreed.contact, agreed.phone, agreed.email) if text)
     if reached:
         yield f"In case of a fault: {reached}."

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.forms.alarms import Choices, at_site
 from portal.forms.money import ListFilter, search_field
+from telemetry.domain import supply
 
 PARTS = [("it", _("Servers")), ("heat", _("Heat"))]
 CAUSES = [
@@ -246,6 +247,24 @@ class PolicyForm(forms.Form):
     allowance_min = forms.IntegerField(
         label=_("Minutes of it a month for one customer"), min_value=0, max_value=44_640
     )
+    yearly_min = forms.IntegerField(
+        label=_("Minutes of it a calendar year for one customer"), required=False, min_value=0,
+        max_value=525_600, help_text=_("Empty: no more than the months allow"),
+    )  # fmt: skip
+    hours = forms.CharField(
+        label=_("Hours in which it is done"), required=False, max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono"}),
+        help_text=_(
+            "By the clock of the site, one line each, such as Tue, Thu 00:00-05:00; empty: at any"
+            " time. Work outside counts as down."
+        ),
+    )  # fmt: skip
+
+    def clean_hours(self) -> list[supply.Band]:
+        try:
+            return supply.read_bands(self.cleaned_data["hours"])
+        except supply.NotUnderstood as problem:
+            raise forms.ValidationError(str(problem)) from None
 
 
 _HOST_PORT = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$")

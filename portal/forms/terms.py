@@ -29,7 +29,7 @@ from portal.forms.terms_fields import (
 )
 
 _COLUMNS = ("vat_category", "vat_rate", "contracted_kw", "price_per_kw", "price_per_kwh")
-_LEVEL = ("notice_h", "maintenance_h", "response_h", "contact", "phone", "email", "remark")
+_LEVEL = ("response_h", "repair_h", "contact", "phone", "email", "remark")
 _FLAGS = {
     "hold_unverified", "index_revised", "qualified_heat", "tiers_by_volume", "tiers_per_year",
     "true_up",

@@ -141,9 +141,8 @@ FIELDS: dict[str, forms.Field] = {
     "matched_premium": figure(_("Premium for kWh matched in the hour")),
     "site_fee": figure(_("Site fee a month"), places=2),
     "margin": figure(_("Margin on electricity, %"), places=4),
-    "notice_h": hours(_("Maintenance announced ahead, hours")),
-    "maintenance_h": hours(_("Maintenance a month at most, hours")),
     "response_h": hours(_("Faults answered within, hours")),
+    "repair_h": hours(_("Faults mended within, hours")),
     "contact": text(_("Contact in case of a fault")),
     "phone": text(_("Telephone"), most=40),
     "email": forms.EmailField(label=_("E-mail"), required=False),
@@ -183,8 +182,11 @@ _FURTHER = Section(
 )  # fmt: skip
 _LEVEL = Section(
     _("Service level"),
-    _("Temperatures and delivery windows are those of the delivery point."),
-    ("notice_h", "maintenance_h", "response_h", "contact", "phone", "email", "remark"),
+    _(
+        "Temperatures and delivery windows are those of the delivery point; notice, hours and"
+        " allowance of maintenance those of the site, under Announced work."
+    ),
+    ("response_h", "repair_h", "contact", "phone", "email", "remark"),
     folded=True,
 )  # fmt: skip
 _REMEDY = Section(

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from billing.operations import charge_name
-from telemetry.domain import meter_status
+from telemetry.domain import meter_status, supply
 from telemetry.domain.statement import METHOD
 
 register = template.Library()
@@ -422,6 +422,14 @@ def meter_words(status: int) -> list[str]:
 
 
 register.filter("is_fault", meter_status.is_fault)
+
+
+@register.filter
+def bands(hours: list[supply.Band]) -> str:
+    """
+    Write hours of the week, days with the same times together.
+    """
+    return "; ".join(supply.write_bands(hours))
 
 
 @register.filter

@@ -16,6 +16,7 @@ from segno import helpers
 
 from billing import operations, queries
 from portal.forms.money import CustomerWord, Dispute
+from portal.views.agreed import agreed
 from portal.views.base import PortalRequest, for_members
 from portal.views.lists import Column, csv_answer
 from sites.access import Kind, Role
@@ -68,21 +69,13 @@ def account(request: PortalRequest) -> HttpResponseBase:
 @for_members
 def agreements(request: PortalRequest) -> HttpResponseBase:
     """
-    What the customer agreed to, contract by contract, in plain words.
+    What a tenant agreed to, contract by contract, in plain words. A heat customer has it with the
+    heat of each building.
     """
     _customer(request)
-    rows = queries.contracts(viewer=request.viewer, today=timezone.localdate())
-    shown = [
-        (
-            contract,
-            queries.terms_in_words(viewer=request.viewer, contract=contract),
-            queries.supply_in_words(
-                viewer=request.viewer, contract=contract, day=timezone.localdate()
-            ),
-        )
-        for contract in rows.exclude(status="draft")[:50]
-    ]
-    return render(request, "account/agreements.html", {"contracts": shown})
+    if request.viewer.kind is Kind.PARTNER:
+        return redirect("heat-agreement")
+    return render(request, "account/agreements.html", {"contracts": agreed(request.viewer)})
 
 
 def _payment_code(document: queries.Balanced) -> SafeString | None:

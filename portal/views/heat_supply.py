@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from portal import heat_words
 from portal.drawings import first_of_month
+from portal.views.agreed import agreed
 from portal.views.base import PortalRequest, for_kind
 from portal.views.heat_buildings import chosen_building
 from portal.views.lists import Column, csv_answer
@@ -111,6 +112,7 @@ def agreement(request: PortalRequest) -> HttpResponseBase:
         "held": held,
         "coming": [t for t in terms if t.valid.lower is not None and t.valid.lower > today],
         "words": heat_words.in_words(held, yours=True) if held else None,
+        "contracts": agreed(request.viewer, delivery_point_id=building.pk),
         "months": months,
         "kept": next((m for m in months if m.month < today.replace(day=1)), None),
     }

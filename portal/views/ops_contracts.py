@@ -24,6 +24,7 @@ from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from portal.views.ops_terms import contract_of
 from sites import queries as places
 from sites.access import Action, Kind
+from telemetry import queries as telemetry
 
 
 def _columns() -> Sequence[Column[Any]]:
@@ -77,6 +78,7 @@ def contract(request: PortalRequest, pk: int) -> HttpResponseBase:
         "supply": queries.supply_in_words(
             viewer=request.viewer, contract=shown, day=timezone.localdate()
         ),
+        "policy": telemetry.maintenance_policy(viewer=request.viewer, site_id=shown.site_id),
         "baselines": queries.baselines(viewer=request.viewer, contract_id=pk),
         "documents": queries.invoices(viewer=request.viewer).filter(contract=shown)[:24],
         "may_bill": may_bill,

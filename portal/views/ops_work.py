@@ -23,6 +23,7 @@ from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites import queries as places
 from sites.access import Action, Kind
 from telemetry import operations, queries
+from telemetry.domain import supply
 
 
 def _columns() -> Sequence[Column[Any]]:
@@ -141,12 +142,19 @@ def terms(request: PortalRequest, slug: str) -> HttpResponseBase:
     policy = queries.maintenance_policy(viewer=request.viewer, site_id=site.pk)
     form = PolicyForm(
         request.POST or None,
-        initial={"notice_h": policy.notice_h, "allowance_min": policy.allowance_min},
+        initial={
+            "notice_h": policy.notice_h,
+            "allowance_min": policy.allowance_min,
+            "yearly_min": policy.yearly_min,
+            "hours": "\n".join(supply.write_bands(policy.bands)),
+        },
     )
     if request.method == "POST" and form.is_valid():
+        given = dict(form.cleaned_data)
         operations.set_maintenance_policy(
-            site_id=site.pk, at=timezone.now(), by_id=request.viewer.user_id, **form.cleaned_data
-        )
+            site_id=site.pk, bands=given.pop("hours"), at=timezone.now(),
+            by_id=request.viewer.user_id, **given,
+        )  # fmt: skip
         messages.success(request, gettext("The terms of %s are kept.") % site.name)
         return redirect("ops-work")
     context = {

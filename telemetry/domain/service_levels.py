@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from telemetry.domain import spans
+from telemetry.domain import spans, supply
 from telemetry.domain.availability import Uptime
 from telemetry.domain.spans import Span
 
@@ -33,25 +33,59 @@ class Work:
     announced_at: dt.datetime
 
 
-def planned(
-    work: Iterable[Work], *, notice: dt.timedelta, allowance: dt.timedelta, zone: zoneinfo.ZoneInfo
+@dataclass(frozen=True, slots=True)
+class WorkTerms:
+    """
+    What is agreed about work: how long ahead it is announced, how much of a local month and of a
+    local year it may take (None: no limit of its own), and the hours of the week in which it is
+    done, none for any.
+    """
+
+    notice: dt.timedelta
+    allowance: dt.timedelta
+    yearly: dt.timedelta | None = None
+    hours: Sequence[supply.Band] = ()
+
+
+def planned(work: Iterable[Work], *, terms: WorkTerms, timezone: str) -> list[Span]:
+    """
+    Return the time that counts as planned: of work announced long enough ahead and done in the
+    agreed hours, in each local month the first of it up to the allowance, and of that in each
+    local year the first up to the year's. The rest counts like any other time.
+    """
+    zone = zoneinfo.ZoneInfo(timezone)
+    in_time = spans.merged(
+        (w.start, w.end) for w in work if w.announced_at <= w.start - terms.notice
+    )  # fmt: skip
+    if in_time and terms.hours:
+        first = in_time[0][0].astimezone(zone).date()
+        end = in_time[-1][1].astimezone(zone).date() + dt.timedelta(days=1)
+        in_time = spans.common(
+            in_time,
+            supply.windows(first=first, end=end, bands=terms.hours, closures=(), timezone=timezone),
+        )
+    found = _first_of_each(in_time, terms.allowance, zone, yearly=False)
+    if terms.yearly is not None:
+        found = _first_of_each(found, terms.yearly, zone, yearly=True)
+    return spans.merged(found)
+
+
+def _first_of_each(
+    stretches: Iterable[Span], allowance: dt.timedelta, zone: zoneinfo.ZoneInfo, *, yearly: bool
 ) -> list[Span]:
     """
-    Return the time that counts as planned: of work announced long enough ahead, in each local
-    month the first of it up to the allowance. The rest counts like any other time.
+    Return the first of the time in each local month, or year, up to an allowance.
     """
-    in_time = spans.merged(
-        (w.start, w.end) for w in work if w.announced_at <= w.start - notice
-    )  # fmt: skip
     left: dict[tuple[int, int], dt.timedelta] = {}
     found = []
-    for month, start, end in _by_month(in_time, zone):
-        rest = left.setdefault(month, allowance)
+    for (year, month), start, end in _by_month(stretches, zone):
+        key = (year, 0 if yearly else month)
+        rest = left.setdefault(key, allowance)
         until = min(end, start + rest)
-        left[month] = rest - (until - start)
+        left[key] = rest - (until - start)
         if until > start:
             found.append((start, until))
-    return spans.merged(found)
+    return found
 
 
 def _by_month(

@@ -4,10 +4,12 @@ When services and heat were there: probes from outside, incidents, announced wor
 
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.lookups import Exact
 
 from sites.access import Scope, ScopedQuerySet
 from sites.models import DeliveryPoint, HostingService, Site, Stakeholder, User
+from telemetry.domain import supply
 
 
 class Part(models.TextChoices):
@@ -239,15 +241,38 @@ class MaintenancePolicyQuerySet(ScopedQuerySet["MaintenancePolicy"]):
 
 class MaintenancePolicy(models.Model):
     """
-    What is agreed about work at a site: how long ahead it is announced, and how much of a month
-    it may take of one customer before it counts like any other time.
+    What is agreed about work at a site: how long ahead it is announced, in which hours of the
+    week it is done, and how much of a month and of a year it may take of one customer before it
+    counts like any other time.
     """
 
     site = models.OneToOneField(Site, on_delete=models.PROTECT, related_name="maintenance_policy")
     notice_h = models.PositiveIntegerField(default=72)
     allowance_min = models.PositiveIntegerField(default=240)
+    # Minutes a local calendar year; NULL: no more than the months allow.
+    yearly_min = models.PositiveIntegerField(null=True, blank=True)
+    # Weekday from 0 for Monday and minutes of the wall clock, [begins, ends); empty: at any time.
+    hours = models.JSONField(default=list, blank=True)
 
     objects = MaintenancePolicyQuerySet.as_manager()
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="hours_of_work_are_a_list",
+                condition=Exact(Func("hours", function="jsonb_typeof"), Value("array")),
+            ),
+        ]
+
     def __str__(self) -> str:
-        return f"{self.notice_h} h, {self.allowance_min} min"
+        told = [f"{self.notice_h} h", f"{self.allowance_min} min"]
+        if self.yearly_min is not None:
+            told.append(f"{self.yearly_min} min a year")
+        return ", ".join(told + supply.write_bands(self.bands))
+
+    @property
+    def bands(self) -> list[supply.Band]:
+        """
+        The hours of the week in which work is done; none for any.
+        """
+        return [supply.Band(*row) for row in self.hours]

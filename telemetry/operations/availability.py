@@ -5,6 +5,7 @@ Announced work and incidents.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from sites.models import DeliveryPoint, HostingService, Site
 from sites.operations import announce, record
+from telemetry.domain import supply
 from telemetry.models import (
     Incident,
     MaintenancePolicy,
@@ -52,20 +54,23 @@ class Subject:
 
 @transaction.atomic(durable=True)
 def set_maintenance_policy(
-    *, site_id: int, notice_h: int, allowance_min: int, at: dt.datetime, by_id: int | None
-) -> None:
+    *, site_id: int, notice_h: int, allowance_min: int, at: dt.datetime, by_id: int | None,
+    yearly_min: int | None = None, bands: Iterable[supply.Band] = (),
+) -> None:  # fmt: skip
     """
-    Set how long ahead work is announced and how much of a month it may take.
+    Set how long ahead work is announced, how much of a month and a year it may take, and in which
+    hours of the week it is done.
     """
     site = Site.objects.select_for_update().get(pk=site_id)
     before = MaintenancePolicy.objects.filter(site=site).first()
-    MaintenancePolicy.objects.update_or_create(
-        site=site, defaults={"notice_h": notice_h, "allowance_min": allowance_min}
-    )
+    given: dict[str, Any] = {
+        "notice_h": notice_h, "allowance_min": allowance_min, "yearly_min": yearly_min,
+        "hours": [[b.weekday, b.begins, b.ends] for b in bands],
+    }  # fmt: skip
+    MaintenancePolicy.objects.update_or_create(site=site, defaults=given)
     record(
         at=at, by_id=by_id, operator_id=site.operator_id, action="maintenance terms set",
-        subject=site.slug, before={"terms": str(before) if before else ""},
-        after={"notice_h": notice_h, "allowance_min": allowance_min},
+        subject=site.slug, before={"terms": str(before) if before else ""}, after=given,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from telemetry.models import (
     Part,
     SupplyTerms,
 )
-from telemetry.queries.outages import FAR, planned_time
+from telemetry.queries.outages import FAR, planned_time, work_beside
 from telemetry.queries.series import SILENT_AFTER
 
 # A mode or a call holds until the next one is sent, at most for a day.
@@ -144,14 +144,13 @@ def past_verification(*, point_id: int, period: Period, zone: str) -> list[Span]
 def events(*, place: DeliveryPoint, period: Period) -> heat_day.Events:
     """
     Return planned work, times in which the customer's side was closed, and outages of the heat
-    of a delivery point. What work a month allows follows from the whole of it.
+    of a delivery point.
     """
-    margin = dt.timedelta(days=32)
     heat = Q(delivery_point=place) | Q(site=place.site_id, part__in=[Part.HEAT, Part.ALL],
                                        delivery_point__isnull=True)  # fmt: skip
     work = MaintenanceWindow.objects.filter(
-        heat, cancelled_at__isnull=True, part__in=[Part.HEAT, Part.ALL],
-        span__overlap=DateTimeTZRange(period.start - margin, period.end + margin),
+        heat, work_beside(period.start, period.end), cancelled_at__isnull=True,
+        part__in=[Part.HEAT, Part.ALL],
     )  # fmt: skip
     policy = MaintenancePolicy.objects.filter(site=place.site_id).first()
     planned = planned_time(

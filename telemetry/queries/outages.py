@@ -6,7 +6,6 @@ them, and as stretches of time that availability is counted with.
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -189,14 +188,13 @@ def overlays(
     """
     Return what stands over the servers of the sites in [start, end), by site and service; the
     service None stands for the site's own heartbeat. Subjects that nothing happened to are not
-    in it. The allowance of planned work is of whole months, so these are looked at whole.
+    in it.
     """
     by_id = {site.pk: site for site in sites}
     found = defaultdict(list)
     lost = defaultdict(list)
     work = MaintenanceWindow.objects.filter(
-        site__in=by_id, part__in=["it", "all"], cancelled_at__isnull=True,
-        span__overlap=DateTimeTZRange(start - dt.timedelta(days=32), end),
+        work_beside(start, end), site__in=by_id, part__in=["it", "all"], cancelled_at__isnull=True,
     )  # fmt: skip
     for window in work:
         found[window.site_id, window.hosting_service_id].append(_work(window))
@@ -244,7 +242,23 @@ def planned_time(
     """
     return service_levels.planned(
         work,
-        notice=dt.timedelta(hours=policy.notice_h),
-        allowance=dt.timedelta(minutes=policy.allowance_min),
-        zone=zoneinfo.ZoneInfo(timezone),
+        terms=service_levels.WorkTerms(
+            notice=dt.timedelta(hours=policy.notice_h),
+            allowance=dt.timedelta(minutes=policy.allowance_min),
+            yearly=None if policy.yearly_min is None else dt.timedelta(minutes=policy.yearly_min),
+            hours=policy.bands,
+        ),
+        timezone=timezone,
+    )
+
+
+def work_beside(start: dt.datetime, end: dt.datetime) -> Q:
+    """
+    Return which announced work stands beside that of [start, end): an allowance is of whole local
+    months, and of whole years where one is agreed for them.
+    """
+    month, year = dt.timedelta(days=32), dt.timedelta(days=367)
+    return Q(span__overlap=DateTimeTZRange(start - month, end + month)) | Q(
+        site__maintenance_policy__yearly_min__isnull=False,
+        span__overlap=DateTimeTZRange(start - year, end + month),
     )

@@ -14,12 +14,9 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from sites.access import Viewer
 from sites.models import Site
-from telemetry.domain import service_levels, spans
+from telemetry.domain import service_levels, spans, supply
 from telemetry.models import MaintenancePolicy, MaintenanceWindow, Part
-from telemetry.queries.outages import planned_time
-
-# The allowance is of a local month, so work is looked at with its neighbours in both directions.
-_MONTH = dt.timedelta(days=32)
+from telemetry.queries.outages import planned_time, work_beside
 
 
 def planned_seconds(
@@ -54,9 +51,8 @@ def _announced(
 ) -> defaultdict[int, list[MaintenanceWindow]]:
     found: defaultdict[int, list[MaintenanceWindow]] = defaultdict(list)
     rows = MaintenanceWindow.objects.visible_to(viewer).filter(
-        site__in=list(sites), cancelled_at__isnull=True,
-        span__overlap=DateTimeTZRange(start - _MONTH, end + _MONTH),
-    )  # fmt: skip
+        work_beside(start, end), site__in=list(sites), cancelled_at__isnull=True
+    )
     for window in rows:
         found[window.site_id].append(window)
     return found
@@ -99,6 +95,8 @@ class WorkCheck:
 
     notice_h: int
     allowance_min: int
+    yearly_min: int | None
+    hours: list[supply.Band]
     ahead: dt.timedelta
     months: list[MonthOfWork]
     planned_s: int
@@ -138,7 +136,8 @@ def check_work(
         takes = spans.seconds(spans.common(after, [span])) - taken
         months.append(MonthOfWork(month, taken // 60, max(0, takes) // 60))
     return WorkCheck(
-        notice_h=policy.notice_h, allowance_min=policy.allowance_min, ahead=start - at,
+        notice_h=policy.notice_h, allowance_min=policy.allowance_min,
+        yearly_min=policy.yearly_min, hours=policy.bands, ahead=start - at,
         months=months, planned_s=spans.seconds(spans.common(after, own)),
         total_s=spans.seconds(own),
     )  # fmt: skip
@@ -149,7 +148,7 @@ def _months(
 ) -> Iterable[tuple[dt.date, spans.Span]]:
     month = start.astimezone(zone).date().replace(day=1)
     while True:
-        following = (month + _MONTH).replace(day=1)
+        following = (month + dt.timedelta(days=32)).replace(day=1)
         edges = [
             dt.datetime.combine(day, dt.time(), tzinfo=zone).astimezone(dt.UTC)
             for day in (month, following)

@@ -177,8 +177,13 @@ def test_work_is_ended_early_or_called_off_and_terms_are_set(client: Client):
     twice = client.post(f"/ops/availability/work/{coming.pk}/end/", follow=True)
     client.post(
         f"/ops/availability/work/terms/{service.site.slug}/",
-        {"notice_h": 24, "allowance_min": 60},
+        {"notice_h": 24, "allowance_min": 60, "yearly_min": 600, "hours": "Tue-Thu 22:00-24:00"},
     )
+    refused = client.post(
+        f"/ops/availability/work/terms/{service.site.slug}/",
+        {"notice_h": 24, "allowance_min": 60, "hours": "at night"},
+    ).content.decode()
+    listed = client.get("/ops/availability/work/").content.decode()
 
     running.refresh_from_db()
     coming.refresh_from_db()
@@ -186,7 +191,11 @@ def test_work_is_ended_early_or_called_off_and_terms_are_set(client: Client):
     assert now <= running.span.upper <= timezone.now()
     assert coming.cancelled_at is not None
     assert "It was over already." in twice.content.decode()
-    assert MaintenancePolicy.objects.get().notice_h == 24
+    policy = MaintenancePolicy.objects.get()
+    assert (policy.notice_h, policy.yearly_min) == (24, 600)
+    assert policy.hours == [[day, 1320, 1440] for day in (1, 2, 3)]
+    assert "is not of the form" in refused
+    assert "Tue-Thu 22:00-24:00" in listed
 
 
 def test_announced_work_is_mailed_to_whom_it_touches_once():

@@ -111,7 +111,7 @@ def test_usage_terms_with_tiers_minimum_and_a_tiered_remedy():
         "metering_point": channel.point_id, "tiers-rows": "3", "tiers-0-up_to": "5000",
         "tiers-0-price": "0.052", "tiers-1-price": "0.043", "tiers_by_volume": "",
         "tiers_per_year": "y", "minimum_kwh": "9000", "minimum_price": "0.04",
-        "hold_unverified": "y", "contact": "Hotline", "notice_h": "48", "credit": "tiers",
+        "hold_unverified": "y", "contact": "Hotline", "repair_h": "48", "credit": "tiers",
         "credits-rows": "2", "credits-0-at_least": "98", "credits-0-credit": "0",
         "credits-1-at_least": "0", "credits-1-credit": "20", "credit_cap": "15",
     }  # fmt: skip
@@ -119,12 +119,12 @@ def test_usage_terms_with_tiers_minimum_and_a_tiered_remedy():
     text = _post(client, contract, "usage", **given)
 
     assert "Energy in tiers a year, per kWh: up to 5000 kWh EUR 0.052; above EUR 0.043" in text
-    assert "Maintenance is announced at least 48 hours ahead." in text
+    assert "A fault is mended within 48 hours." in text
     terms = Terms.objects.get()
     assert terms.details == {
         "tiers": [{"up_to": "5000", "price": "0.052"}, {"up_to": None, "price": "0.043"}],
         "tiers_per_year": True, "minimum_kwh": "9000", "minimum_price": "0.04",
-        "hold_unverified": True, "service_level": {"notice_h": 48, "contact": "Hotline"},
+        "hold_unverified": True, "service_level": {"repair_h": 48, "contact": "Hotline"},
         "service_credit": {
             "cap": "15",
             "tiers": [{"at_least": "98", "credit": "0"}, {"at_least": "0", "credit": "20"}],
@@ -264,5 +264,5 @@ def test_the_pages_cost_the_same_for_many(django_assert_num_queries: Any):
 
     with django_assert_num_queries(13):
         client.get(f"/ops/contracts/{contract.pk}/terms/new/")
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(f"/ops/contracts/{contract.pk}/")

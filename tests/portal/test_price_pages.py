@@ -348,10 +348,13 @@ def test_customers_read_what_is_agreed_and_no_drafts():
         details={"covers": "standby", "service_level": {"contact": "Hotline"}},
     )  # fmt: skip
 
-    text = _text(client.get("/account/agreements/"))
+    moved = client.get("/account/agreements/")
+    assert moved.headers["Location"] == "/heat/agreement/"
+    text = _text(client.get("/heat/agreement/"))
 
+    assert "Work is planned if it was announced 72 hours ahead" in text
     assert "The fee keeps the power ready; energy is not part of it." in text
     assert "In case of a fault: Hotline." in text
     assert "Prices from 1 January 2025 to 31 May 2026" in text
     assert "D-9" not in text
-    assert "D-9" not in _text(_client(draft.customer).get("/account/agreements/"))
+    assert "D-9" not in _text(_client(draft.customer).get("/heat/agreement/"))

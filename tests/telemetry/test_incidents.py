@@ -19,7 +19,7 @@ START = dt.datetime(2026, 4, 10, 10, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 
 
-def _site_with_beats(minutes: list[int]) -> tuple[Site, Channel]:
+def site_with_beats(minutes: list[int]) -> tuple[Site, Channel]:
     site = factories.make_site()
     beat = make_channel(
         site=site, boundary=MeteringPoint.Boundary.FACILITY,
@@ -43,7 +43,7 @@ def _note(probe_id: int, minute: int, *, ok: bool) -> None:
 
 
 def test_silence_is_an_outage_only_where_a_probe_failed_too():
-    site, beat = _site_with_beats(list(range(11)))
+    site, beat = site_with_beats(list(range(11)))
     assert operations.watch_heartbeats(at=START + 15 * MINUTE) == (0, 0)
 
     probe = _probe(site)
@@ -59,7 +59,7 @@ def test_silence_is_an_outage_only_where_a_probe_failed_too():
 
 
 def test_announced_work_is_left_out_and_late_announcements_are_not():
-    site, _ = _site_with_beats([n for n in range(120) if not 20 <= n < 50])
+    site, _ = site_with_beats([n for n in range(120) if not 20 <= n < 50])
     subject = operations.Subject(site.pk, Part.IT)
     for begins, ends, ahead_h in ((20, 30, 100), (30, 40, 10)):
         operations.announce_maintenance(
@@ -84,7 +84,7 @@ def test_announced_work_is_left_out_and_late_announcements_are_not():
 
 
 def test_work_beyond_its_terms_is_down_unless_a_heartbeat_says_up():
-    site, _ = _site_with_beats([n for n in range(180) if not 30 <= n < 90])
+    site, _ = site_with_beats([n for n in range(180) if not 30 <= n < 90])
     operations.set_maintenance_policy(
         site_id=site.pk, notice_h=72, allowance_min=20, at=START, by_id=None
     )
@@ -109,7 +109,7 @@ def test_work_beyond_its_terms_is_down_unless_a_heartbeat_says_up():
 
 
 def test_work_that_ends_early_gives_its_time_back_and_what_was_called_off_counts_nowhere():
-    site, _ = _site_with_beats(list(range(60)))
+    site, _ = site_with_beats(list(range(60)))
     subject = operations.Subject(site.pk, Part.IT)
     for begins in (10, 1000):
         operations.announce_maintenance(
@@ -129,7 +129,7 @@ def test_work_that_ends_early_gives_its_time_back_and_what_was_called_off_counts
 
 
 def test_a_paused_probe_says_nothing():
-    site, _ = _site_with_beats(list(range(11)))
+    site, _ = site_with_beats(list(range(11)))
     probe = _probe(site)
     _note(probe, 14, ok=False)
     operations.pause_probe(probe_id=probe, paused=True, at=START, by_id=None)

@@ -1,0 +1,36 @@
+"""
+What a customer agreed to, for pages.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from billing import queries
+from sites.access import Viewer
+from telemetry import queries as telemetry
+
+# A page shows so many contracts; customers have a handful.
+_SHOWN = 50
+
+
+def agreed(viewer: Viewer, *, delivery_point_id: int | None = None) -> list[tuple[Any, Any, Any]]:
+    """
+    Return the viewer's contracts that run or ran, or those about a delivery point, each with its
+    terms in words and what is agreed about work at its site.
+    """
+    rows = queries.contracts(viewer=viewer, today=timezone.localdate()).exclude(status="draft")
+    if delivery_point_id is not None:
+        rows = rows.filter(delivery_point=delivery_point_id)
+    policies = telemetry.maintenance_policies(viewer=viewer)
+    return [
+        (
+            contract,
+            queries.terms_in_words(viewer=viewer, contract=contract),
+            policies.get(contract.site_id)
+            or telemetry.maintenance_policy(viewer=viewer, site_id=contract.site_id),
+        )
+        for contract in rows[:_SHOWN]
+    ]
