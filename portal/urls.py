@@ -41,6 +41,7 @@ from portal.views import (
     ops_emissions,
     ops_incidents,
     ops_kpis,
+    ops_lot_files,
     ops_metering,
     ops_meters,
     ops_money,
@@ -393,6 +394,12 @@ urlpatterns = [
     ),
     path("ops/statements/attributes/", ops_attributes.lots, name="ops-lots"),
     path("ops/statements/attributes/new/", ops_attributes.new_lot, name="ops-lot-new"),
+    path("ops/statements/attributes/file/", ops_lot_files.take, name="ops-lots-file"),
+    path(
+        "ops/statements/attributes/file/template.csv",
+        ops_lot_files.template,
+        name="ops-lots-template",
+    ),
     path("ops/statements/attributes/<int:pk>/", ops_attributes.lot, name="ops-lot"),
     path(
         "ops/statements/attributes/<int:pk>/<int:allocation>/end/",

@@ -285,6 +285,8 @@ ACCESS = {
     "hosting/invoices/<int:pk>/": (404, 404, 404, 404, 404, 302),
     "ops/statements/attributes/": (200, 200, 404, 404, 404, 302),
     "ops/statements/attributes/new/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/attributes/file/": (200, 200, 404, 404, 404, 302),
+    "ops/statements/attributes/file/template.csv": (200, 200, 404, 404, 404, 302),
     "ops/statements/attributes/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/statements/attributes/<int:pk>/<int:allocation>/end/": (405, 405, 404, 404, 404, 302),
     "ops/statements/claims/": (200, 200, 404, 404, 404, 302),

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from portal.forms.money import ListFilter, search_field
-from telemetry.formats.reference_csv import LARGEST
+from telemetry.formats.checked_csv import LARGEST
 
 _SUPERSEDED = [("", _("In force")), ("yes", _("Superseded too"))]
 KINDS = [("factors", _("Emission factors")), ("rules", _("Rules about ratios"))]
@@ -46,12 +46,11 @@ class RuleFilter(ListFilter):
     superseded = forms.ChoiceField(label=_("Rows"), required=False, choices=_SUPERSEDED)
 
 
-class ReferenceFile(forms.Form):
+class CheckedFile(forms.Form):
     """
-    A CSV file of reference data: first looked at, then taken.
+    A CSV file that is first looked at, then taken.
     """
 
-    kind = forms.ChoiceField(label=_("What is in it"), choices=KINDS)
     file = forms.FileField(
         label=_("CSV file"), help_text=_("UTF-8, with the columns of the download on the list.")
     )
@@ -63,13 +62,29 @@ class ReferenceFile(forms.Form):
         return bytes(file.read())
 
 
-class ReferenceText(forms.Form):
+class CheckedText(forms.Form):
     """
     The same file once more, as it was shown.
     """
 
-    kind = forms.ChoiceField(choices=KINDS)
     text = forms.CharField(max_length=LARGEST, strip=False)
+
+
+class ReferenceFile(CheckedFile):
+    """
+    A CSV file of factors or rules.
+    """
+
+    kind = forms.ChoiceField(label=_("What is in it"), choices=KINDS)
+    field_order = ("kind", "file")
+
+
+class ReferenceText(CheckedText):
+    """
+    It once more, as it was shown.
+    """
+
+    kind = forms.ChoiceField(choices=KINDS)
 
 
 def carrier_in_words(carrier: str) -> Any:

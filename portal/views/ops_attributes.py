@@ -45,6 +45,7 @@ def _lot_columns() -> Sequence[Column[Any]]:
         Column("last_day", value=lambda r: r.produced.upper - dt.timedelta(days=1)),
         Column("kwh", gettext("kWh"), ("kwh",), lambda r: r.kwh, numeric=True),
         Column("used_kwh", gettext("Used, kWh"), ("used_kwh",), lambda r: r.used_kwh, numeric=True),
+        Column("kg_per_kwh", value=lambda r: r.kg_per_kwh),
         Column("cancelled_on", gettext("Cancelled"), ("cancelled_on",), lambda r: r.cancelled_on),
         Column("proof", value=lambda r: r.proof_reference),
     ]

@@ -38,6 +38,7 @@ from telemetry.operations.archive import (
 from telemetry.operations.attributes import (
     NotAllocated,
     add_lot,
+    add_lots,
     allocate,
     cancel_lot,
     claim,
@@ -176,6 +177,7 @@ __all__ = [
     "add_channel",
     "add_contact",
     "add_lot",
+    "add_lots",
     "add_metering_point",
     "add_outside_check",
     "add_probe",

@@ -5,7 +5,7 @@ Energy attributes and claims: entered, cancelled, allocated, ended; none is edit
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,10 @@ from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
 from sites.models import DeliveryPoint, Site
-from sites.operations import record
+from sites.operations import record, record_all
+from telemetry.domain.attributes import LotRow
 from telemetry.models import AttributeAllocation, AttributeLot, Claim, Counterfactual
+from telemetry.queries.attributes import as_lot_row
 
 
 class NotAllocated(Exception):
@@ -44,19 +46,59 @@ def add_lot(
 
     :raises NotAllocated: if the certificate is held already
     """
+    lot = AttributeLot(
+        operator_id=operator_id, produced=DateRange(first_day, end_day), created_at=at,
+        created_by_id=by_id, **fields,
+    )  # fmt: skip
+    _enter(operator_id, [lot], at=at, by_id=by_id)
+    return lot
+
+
+@transaction.atomic(durable=True)
+def add_lots(
+    *, operator_id: int, rows: Sequence[LotRow], at: dt.datetime, by_id: int | None
+) -> int:
+    """
+    Enter the lots of a file, all or none, and return how many; rows that are held as they stand
+    are left out, so the same file again changes nothing.
+
+    :raises NotAllocated: if numbers of one are held already with other figures or by others
+    """
+    held = set(
+        map(
+            as_lot_row,
+            AttributeLot.objects.filter(
+                operator_id=operator_id, registry_id__in=[row.registry_id for row in rows]
+            ),
+        )
+    )
+    lots = [_lot_of(row, operator_id, at, by_id) for row in rows if row not in held]
+    _enter(operator_id, lots, at=at, by_id=by_id)
+    return len(lots)
+
+
+def _lot_of(row: LotRow, operator_id: int, at: dt.datetime, by_id: int | None) -> AttributeLot:
+    return AttributeLot(
+        operator_id=operator_id, kind=row.kind, technology=row.technology, country=row.country,
+        plant=row.plant, registry=row.registry, registry_id=row.registry_id,
+        produced=DateRange(row.first_day, row.last_day + dt.timedelta(days=1)), kwh=row.kwh,
+        kg_per_kwh=row.kg_per_kwh, cancelled_on=row.cancelled_on,
+        proof_reference=row.proof_reference, created_at=at, created_by_id=by_id,
+    )  # fmt: skip
+
+
+def _enter(
+    operator_id: int, lots: Sequence[AttributeLot], *, at: dt.datetime, by_id: int | None
+) -> None:
     try:
         with transaction.atomic():
-            lot = AttributeLot.objects.create(
-                operator_id=operator_id, produced=DateRange(first_day, end_day), created_at=at,
-                created_by_id=by_id, **fields,
-            )  # fmt: skip
+            AttributeLot.objects.bulk_create(lots)
     except IntegrityError as problem:
         raise _refused(problem) from None
-    record(
+    record_all(
         at=at, by_id=by_id, operator_id=operator_id, action="attribute lot entered",
-        subject=str(lot), after={"kwh": str(lot.kwh), "plant": lot.plant},
+        after={str(lot): {"kwh": str(lot.kwh), "plant": lot.plant} for lot in lots},
     )  # fmt: skip
-    return lot
 
 
 @transaction.atomic(durable=True)

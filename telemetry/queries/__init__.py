@@ -25,10 +25,12 @@ from telemetry.queries.archive import (
     utc_month,
 )
 from telemetry.queries.attributes import (
+    LotFate,
     allocations,
     claims,
     counterfactuals,
     held_for_service,
+    lot_fates,
     lots,
     renewable_by_kind,
 )
@@ -293,6 +295,7 @@ __all__ = [
     "LedgerBehind",
     "Line",
     "LossesNotAgreed",
+    "LotFate",
     "MatchedHour",
     "MeteredEnergy",
     "MonthEnergy",
@@ -409,6 +412,7 @@ __all__ = [
     "ledger_lines",
     "live_site_ids",
     "loss_policies",
+    "lot_fates",
     "lots",
     "maintenance",
     "maintenance_policies",

@@ -5,14 +5,16 @@ Energy attributes, who claims what, and what the heat of buildings replaced, as 
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from sites.access import Viewer
+from telemetry.domain.attributes import LotRow
 from telemetry.models import (
     AttributeAllocation,
     AttributeLot,
@@ -35,6 +37,51 @@ def lots(*, viewer: Viewer, search: str = "", kind: str = "") -> QuerySet[Attrib
     if kind:
         rows = rows.filter(kind=kind)
     return rows.order_by("-produced", "-pk")
+
+
+class LotFate(enum.StrEnum):
+    """
+    What becomes of a lot that is handed in. The numbers of a `taken` one are held already with
+    other figures, or by somebody else.
+    """
+
+    NEW = "new"
+    HELD = "held"
+    TAKEN = "taken"
+
+
+def lot_fates(*, viewer: Viewer, rows: Sequence[LotRow]) -> list[LotFate]:
+    """
+    Return what would become of each row.
+    """
+    numbers = [row.registry_id for row in rows]
+    # Over all operators: a certificate is owned once.
+    held = {
+        (lot.registry, lot.registry_id): lot
+        for lot in AttributeLot.objects.filter(registry_id__in=numbers)
+    }
+    fates = []
+    for row in rows:
+        lot = held.get((row.registry, row.registry_id))
+        if lot is None:
+            fates.append(LotFate.NEW)
+        else:
+            own = lot.operator_id == viewer.stakeholder_id and as_lot_row(lot) == row
+            fates.append(LotFate.HELD if own else LotFate.TAKEN)
+    return fates
+
+
+def as_lot_row(lot: AttributeLot) -> LotRow:
+    """
+    Return a lot as files tell it.
+    """
+    return LotRow(
+        registry_id=lot.registry_id, kind=lot.kind, technology=lot.technology,
+        country=lot.country, plant=lot.plant, registry=lot.registry,
+        first_day=lot.produced.lower, last_day=lot.produced.upper - dt.timedelta(days=1),
+        kwh=lot.kwh, kg_per_kwh=lot.kg_per_kwh, cancelled_on=lot.cancelled_on,
+        proof_reference=lot.proof_reference,
+    )  # fmt: skip
 
 
 def allocations(*, viewer: Viewer, lot_id: int) -> QuerySet[AttributeAllocation]:
