@@ -14,6 +14,7 @@ from typing import TypeVar
 from telemetry import operations
 from telemetry.domain.reference import FactorRow, KpiRuleRow
 from telemetry.formats import reference_csv
+from telemetry.formats.checked_csv import Read
 
 Row = TypeVar("Row", FactorRow, KpiRuleRow)
 
@@ -41,7 +42,7 @@ def load_kpi_rules(*, at: dt.datetime) -> int:
     return operations.load_kpi_rules(rows=rows, at=at)
 
 
-def _sound(path: Path, read: reference_csv.Read[Row]) -> list[Row]:
+def _sound(path: Path, read: Read[Row]) -> list[Row]:
     if read.faults:
         raise ValueError(f"{path.name}: {read.faults[0]}")
     return read.rows

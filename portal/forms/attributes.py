@@ -50,6 +50,29 @@ class ClaimFilter(ListFilter):
     role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", _("All")), *ROLES])
 
 
+class BesideFilter(ListFilter):
+    """
+    What is claimed at a customer's sites: by site, year, and what it is of.
+    """
+
+    site = forms.TypedChoiceField(label=_("Site"), required=False, coerce=int, empty_value=None)
+    year = forms.TypedChoiceField(label=_("Year"), required=False, coerce=int, empty_value=None)
+    of = forms.ChoiceField(
+        label=_("Of"), required=False,
+        choices=[("", _("All")), ("heat", _("Displaced heat")), ("electricity", _("Electricity"))],
+    )  # fmt: skip
+
+    def __init__(
+        self, *args: Any, sites: Iterable[Any], years: Iterable[int], **more: Any
+    ) -> None:
+        super().__init__(*args, **more)
+        for name, choices in (
+            ("site", [(s.pk, s.name) for s in sites]), ("year", [(y, str(y)) for y in years]),
+        ):  # fmt: skip
+            field: Any = self.fields[name]
+            field.choices = [("", _("All")), *choices]
+
+
 class Lot(forms.Form):
     """
     Certificates or a contract, as their document says.

@@ -13,7 +13,8 @@ from decimal import Decimal
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from sites.access import Viewer
+from sites.access import Kind, Viewer
+from sites.models import Site
 from telemetry.domain.attributes import LotRow
 from telemetry.models import (
     AttributeAllocation,
@@ -103,6 +104,32 @@ def claims(*, viewer: Viewer, search: str = "", role: str = "") -> QuerySet[Clai
     if role:
         rows = rows.filter(role=role)
     return rows.order_by("-month", "site__name", "-pk")
+
+
+def claims_beside(
+    *, viewer: Viewer, site: int | None = None, year: int | None = None, of: str = ""
+) -> QuerySet[Claim]:
+    """
+    Return what is claimed at the sites of a customer as far as it concerns the customer, newest
+    months first: its own claims; the operator's, for a heat customer those of heat alone; and
+    for a tenant those of heat customers, whom a page does not name. `of` is "heat" or
+    "electricity".
+    """
+    here = Q(site__in=Site.objects.visible_to(viewer))
+    told = Q(role=Claim.Role.OPERATOR)
+    if viewer.kind is Kind.PARTNER:
+        told &= Q(lot__isnull=True)
+    elif viewer.kind is Kind.TENANT:
+        told |= Q(role=Claim.Role.PARTNER)
+    rows = Claim.objects.visible_to(viewer) | Claim.objects.filter(here & told)
+    rows = rows.filter(ended_at__isnull=True).select_related("site__operator", "lot", "claimant")
+    if site:
+        rows = rows.filter(site=site)
+    if year:
+        rows = rows.filter(month__year=year)
+    if of:
+        rows = rows.filter(lot__isnull=of == "heat")
+    return rows.order_by("-month", "site__name", "lot", "role", "pk")
 
 
 def held_for_service(*, service_id: int, first: dt.date, end: dt.date) -> Decimal:
