@@ -306,6 +306,7 @@ ACCESS = {
     "ops/statements/ratios/<slug:slug>/": (200, 404, 404, 404, 404, 302),
     "ops/statements/reports/": (200, 200, 404, 404, 404, 302),
     "ops/statements/reports/<slug:slug>/<int:year>/": (200, 404, 404, 404, 404, 302),
+    "ops/statements/reports/<slug:slug>/<int:year>/heat/": (200, 404, 404, 404, 404, 302),
     # The statement and the outside check are the tenant's.
     "ops/statements/": (200, 200, 404, 404, 404, 302),
     "ops/statements/new/": (200, 200, 404, 404, 404, 302),

@@ -62,9 +62,7 @@ class BesideFilter(ListFilter):
         choices=[("", _("All")), ("heat", _("Displaced heat")), ("electricity", _("Electricity"))],
     )  # fmt: skip
 
-    def __init__(
-        self, *args: Any, sites: Iterable[Any], years: Iterable[int], **more: Any
-    ) -> None:
+    def __init__(self, *args: Any, sites: Iterable[Any], years: Iterable[int], **more: Any) -> None:
         super().__init__(*args, **more)
         for name, choices in (
             ("site", [(s.pk, s.name) for s in sites]), ("year", [(y, str(y)) for y in years]),

@@ -69,9 +69,6 @@ def report(request: PortalRequest, slug: str, year: int) -> HttpResponseBase:
     if shown is None:
         raise Http404
     asked = request.GET.get("format")
-    if asked == "heat":
-        heat = queries.waste_heat(viewer=request.viewer, site_id=site.pk, year=year)
-        return csv_answer(_heat_rows(heat), _heat_columns(), filename=f"heat-{slug}-{year}.csv")
     if asked == "csv":
         return csv_answer(_rows([shown]), _columns(), filename=f"{slug}-{year}.csv")
     if asked == "xlsx":
@@ -90,7 +87,6 @@ def report(request: PortalRequest, slug: str, year: int) -> HttpResponseBase:
         "site": site,
         "form": form,
         "may_write": may_write,
-        "heat": queries.waste_heat(viewer=request.viewer, site_id=site.pk, year=year),
     }
     return render(request, "ops/report.html", context, status=422 if form.errors else 200)
 
@@ -170,27 +166,4 @@ def _year_columns(shown: Any) -> list[Column[Any]]:
         Column("with_share_of_site_kwh", value=lambda m: m.facility_kwh),
         Column("coverage", value=lambda m: f"{m.coverage:.4f}"),
         Column("reason", value=lambda m: m.reason),
-    ]
-
-
-def _heat_rows(heat: Any) -> list[tuple[str, object, str]]:
-    return [
-        ("site", heat.site.name, ""),
-        ("year", heat.year, ""),
-        ("heat", heat.kwh, "kWh"),
-        ("hours_measured", f"{heat.coverage:.4f}", "1"),
-        ("highest_hour", heat.max_kw, "kW"),
-        ("mean_temperature", heat.mean_c, "°C"),
-        ("contracted", heat.contracted_kw, "kW"),
-        ("exempt_up_to", heat.exempt_up_to_kwh, "kWh"),
-        ("exempt", "yes" if heat.exempt else "no", ""),
-        *((f"heat_{month}", kwh, "kWh") for month, kwh in heat.by_month_kwh.items()),
-    ]
-
-
-def _heat_columns() -> list[Column[tuple[str, object, str]]]:
-    return [
-        Column("figure", value=lambda row: row[0]),
-        Column("value", value=lambda row: row[1]),
-        Column("unit", value=lambda row: row[2]),
     ]

@@ -82,7 +82,28 @@ FIELDS = (
     Field("ERF", "III", "Energy reuse factor", "", Origin.COMPUTED),
     Field("REF", "III", "Renewable energy factor", "", Origin.COMPUTED),
 )
-BY_SYMBOL = {field.symbol: field for field in FIELDS}
+
+# EnEfG, section 17 (1): what the platform for waste heat asks of each site. The act has no
+# symbols; these are ours.
+HEAT_FIELDS = (
+    Field("WH-COMPANY", "1", "Name of the company", "", Origin.SITE, number=False),
+    Field("WH-CONTACT", "1", "Contact", "", Origin.SITE, number=False),
+    _declared("WH-ADDRESS", "2", "Address of the site: street, number, postcode", number=False),
+    Field("WH-TOWN", "2", "Municipality", "", Origin.SITE, number=False),
+    Field("WH-KWH", "3", "Heat of the year handed over", "kWh", Origin.METERED),
+    _declared("WH-BESIDES", "3", "Waste heat of the year that nobody takes", "kWh"),
+    Field("WH-MAX", "3", "Highest thermal power, hourly mean", "kW", Origin.METERED),
+    Field("WH-PROFILE", "4", "Months with a whole load profile", "of 12", Origin.METERED),
+    _declared("WH-AVAILABLE", "4", "When there is no heat: rests, shutdowns", number=False),
+    _declared("WH-TEMPERATURE", "5", "How far the temperature can be controlled", number=False),
+    _declared("WH-PRESSURE", "5", "How far the pressure can be controlled", number=False),
+    _declared("WH-FEED-IN", "5", "How far the feed-in can be controlled", number=False),
+    Field("WH-MEAN", "6", "Mean temperature of the heat", "°C", Origin.METERED),
+    _declared(
+        "WH-COMPANY-USE", "", "Final energy of the company a year, mean of the last three", "kWh"
+    ),
+)
+BY_SYMBOL = {field.symbol: field for field in (*FIELDS, *HEAT_FIELDS)}
 
 
 class Gap(enum.StrEnum):
@@ -103,13 +124,13 @@ _PARTS = (
 )  # fmt: skip
 
 
-def gaps(answers: Mapping[str, str | None]) -> dict[str, Gap]:
+def gaps(answers: Mapping[str, str | None], fields: Iterable[Field] = FIELDS) -> dict[str, Gap]:
     """
-    Return by symbol what a report still lacks, or what in it cannot be.
+    Return by symbol what a report of these fields still lacks, or what in it cannot be.
     """
     found: dict[str, Gap] = {}
     numbers: dict[str, Decimal] = {}
-    for field in FIELDS:
+    for field in fields:
         answer = answers.get(field.symbol)
         if not answer:
             if field.required:

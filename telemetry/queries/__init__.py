@@ -201,11 +201,9 @@ from telemetry.queries.reference import (
 )
 from telemetry.queries.regulatory import (
     Report,
-    WasteHeat,
     customer_years,
     eed_report,
     eed_reports,
-    waste_heat,
 )
 from telemetry.queries.rollups import (
     ReadingMissing,
@@ -261,6 +259,7 @@ from telemetry.queries.uptime import (
     service_availability,
     uptime_days,
 )
+from telemetry.queries.waste_heat import WasteHeat, waste_heat
 from telemetry.queries.weather import daily_means, outdoor_channel
 from telemetry.queries.work import (
     MonthOfWork,

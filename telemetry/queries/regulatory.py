@@ -5,7 +5,7 @@ Answers to the questions of regulators, from meters and what the operator stated
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from django.db import connection
 
 from sites.access import Viewer
 from sites.domain import local_days
-from sites.models import DeliveryPoint, HostingService, Site
+from sites.models import HostingService, Site
 from telemetry.domain import regulatory
 from telemetry.domain.regulatory import FIELDS, Field, Gap
 from telemetry.models import Channel, DeclaredFigure, MeteringPoint
@@ -21,7 +21,6 @@ from telemetry.queries.attributes import renewable_by_kind
 from telemetry.queries.carbon import FootprintMonth, tenant_footprint
 from telemetry.queries.figures import SiteFigures, site_figures
 from telemetry.queries.reference import Rules
-from telemetry.queries.series import boundary_energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +75,10 @@ def eed_reports(
     keys = [site.pk for site in found]
     first, last = dt.date(year, 1, 1), dt.date(year, 12, 1)
     figures = site_figures(viewer=viewer, site_ids=keys, first_month=first, last_month=last)
-    said: dict[int, dict[str, str]] = {key: {} for key in keys}
-    declared = DeclaredFigure.objects.visible_to(viewer).filter(
-        site_id__in=keys, year=year, superseded_at__isnull=True
-    )
-    for site_id, symbol, value in declared.values_list("site_id", "symbol", "value"):
-        said[site_id][symbol] = value
+    said = stated(viewer=viewer, site_ids=keys, year=year)
     rules = Rules(found)
     water = _water(keys, year)
-    warmth = _warmth(found, year)
+    warmth = warmth_of(found, year)
     for site_id, kinds in renewable_by_kind(site_ids=keys, year=year).items():
         # What is allocated in the portal is known better than what is stated.
         said[site_id] |= {
@@ -106,6 +100,19 @@ def eed_reports(
     ]
 
 
+def stated(*, viewer: Viewer, site_ids: Iterable[int], year: int) -> dict[int, dict[str, str]]:
+    """
+    Return what was stated of a year by site and symbol, as it stands.
+    """
+    said: dict[int, dict[str, str]] = {site_id: {} for site_id in site_ids}
+    declared = DeclaredFigure.objects.visible_to(viewer).filter(
+        site_id__in=list(said), year=year, superseded_at__isnull=True
+    )
+    for site_id, symbol, value in declared.values_list("site_id", "symbol", "value"):
+        said[site_id][symbol] = value
+    return said
+
+
 def _report(
     site: Site,
     year: int,
@@ -121,33 +128,32 @@ def _report(
         ("E-DC", figures.facility), ("E-IT", figures.it), ("E-REUSE", figures.heat),
     ):  # fmt: skip
         note = f"{energy.coverage:.1%} of hours measured" if energy else ""
-        told[symbol] = (_text(energy.kwh if energy else None, 0), note)
-    told["PUE"] = (_text(figures.pue.value, 3), f"{figures.pue.months} months")
-    told["ERF"] = (_text(figures.erf.value, 4), f"{figures.erf.months} months")
-    told["W-IN"] = (_text(water_m3, 1), "")
-    told["T-WH"] = (_text(warmth_c, 1), "mean of hours, where it leaves the site")
+        told[symbol] = (as_text(energy.kwh if energy else None, 0), note)
+    told["PUE"] = (as_text(figures.pue.value, 3), f"{figures.pue.months} months")
+    told["ERF"] = (as_text(figures.erf.value, 4), f"{figures.erf.months} months")
+    told["W-IN"] = (as_text(water_m3, 1), "")
+    told["T-WH"] = (as_text(warmth_c, 1), "mean of hours, where it leaves the site")
     it, facility = figures.it, figures.facility
     if water_m3 is not None and it and it.kwh:
-        told["WUE"] = (_text(water_m3 / it.kwh * 1000, 4), "W-IN / E-IT")
+        told["WUE"] = (as_text(water_m3 / it.kwh * 1000, 4), "W-IN / E-IT")
     total = regulatory.renewable_total(said)
-    told["E-RES-TOT"] = (_text(total, 0), "GOO + PPA + OS")
+    told["E-RES-TOT"] = (as_text(total, 0), "GOO + PPA + OS")
     if total is not None and facility and facility.kwh:
-        told["REF"] = (_text(min(total / facility.kwh, Decimal(1)), 4), "E-RES-TOT / E-DC")
-    lacking = regulatory.gaps({symbol: value for symbol, (value, _) in told.items()})
-    answers = [
-        Answer(field, *_first(told.get(field.symbol), lacking.get(field.symbol)))
-        for field in FIELDS
-    ]
-    return Report(
-        site, year, answers, mandatory=from_kw is not None and site.rated_it_kw >= from_kw
-    )
+        told["REF"] = (as_text(min(total / facility.kwh, Decimal(1)), 4), "E-RES-TOT / E-DC")
+    mandatory = from_kw is not None and site.rated_it_kw >= from_kw
+    return Report(site, year, answered(FIELDS, told), mandatory)
 
 
-def _first(
-    told: tuple[str | None, str] | None, gap: Gap | None
-) -> tuple[str | None, Gap | None, str]:
-    value, note = told or (None, "")
-    return value, gap, note
+def answered(fields: Sequence[Field], told: Mapping[str, tuple[str | None, str]]) -> list[Answer]:
+    """
+    Return each field with its answer and note, and what is wrong with it.
+    """
+    lacking = regulatory.gaps({symbol: value for symbol, (value, _) in told.items()}, fields)
+    answers = []
+    for field in fields:
+        value, note = told.get(field.symbol, (None, ""))
+        answers.append(Answer(field, value, lacking.get(field.symbol), note))
+    return answers
 
 
 def _of_site(site: Site) -> dict[str, tuple[str | None, str]]:
@@ -158,11 +164,14 @@ def _of_site(site: Site) -> dict[str, tuple[str | None, str]]:
         "OPERATOR": (contact, ""),
         "TOWN": (f"{site.town}, {site.country}", ""),
         "START": (site.started_on.isoformat(), ""),
-        "PD-IT": (_text(site.rated_it_kw, 1), "rated"),
+        "PD-IT": (as_text(site.rated_it_kw, 1), "rated"),
     }
 
 
-def _text(value: Decimal | None, places: int) -> str | None:
+def as_text(value: Decimal | None, places: int) -> str | None:
+    """
+    Return a number in plain digits, None for none.
+    """
     return None if value is None else f"{value:.{places}f}"
 
 
@@ -191,7 +200,7 @@ GROUP BY 1 HAVING count(r.energy_kwh) >= 12 AND min(r.coverage) >= 0.9
 """
 
 
-def _warmth(sites: list[Site], year: int) -> dict[int, Decimal]:
+def warmth_of(sites: list[Site], year: int) -> dict[int, Decimal]:
     """
     Return the mean supply temperature by site over the hours of the year, each weighed by how
     much of it was measured, at the source where there is a thermometer and else at the hand-off.
@@ -260,71 +269,3 @@ def customer_years(
         )
         for f in footprints
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class WasteHeat:
-    """
-    A site's entry in the German waste-heat platform (EnEfG, section 17).
-    """
-
-    site: Site
-    year: int
-    kwh: Decimal | None
-    coverage: Decimal
-    max_kw: Decimal | None
-    mean_c: Decimal | None
-    by_month_kwh: dict[str, Decimal | None]
-    contracted_kw: Decimal
-    exempt: bool
-    # None where no rule of a register is held for the country.
-    exempt_up_to_kwh: Decimal | None
-
-
-def waste_heat(*, viewer: Viewer, site_id: int, year: int) -> WasteHeat | None:
-    """
-    Return what the platform asks for of a site; None for a site the viewer may not see.
-    """
-    site = Site.objects.visible_to(viewer).filter(pk=site_id).first()
-    if site is None:
-        return None
-    first, last = dt.date(year, 1, 1), dt.date(year, 12, 1)
-    figures = site_figures(viewer=viewer, site_ids=[site_id], first_month=first, last_month=last)
-    heat = figures[site_id].heat
-    months = boundary_energy(
-        viewer=viewer, site_ids=[site_id], boundary=MeteringPoint.Boundary.HEAT_HANDOFF,
-        first_month=first, last_month=last,
-    )  # fmt: skip
-    span = local_days(first, dt.date(year + 1, 1, 1), site.timezone)
-    with connection.cursor() as cursor:
-        cursor.execute(_HIGHEST, [site_id, span.start, span.end])
-        (highest,) = cursor.fetchone()
-    kwh = heat.kwh if heat else None
-    limit = Rules([site]).value(site, "enefg.heat_register.kwh", on=dt.date(year, 12, 31))
-    contracted = DeliveryPoint.objects.visible_to(viewer).filter(site_id=site_id)
-    return WasteHeat(
-        site=site,
-        year=year,
-        kwh=kwh,
-        coverage=heat.coverage if heat else Decimal(0),
-        max_kw=highest,
-        mean_c=_warmth([site], year).get(site_id),
-        by_month_kwh={f"{m.month:%Y-%m}": m.kwh for m in months},
-        contracted_kw=sum(contracted.values_list("contracted_kw", flat=True), Decimal(0)),
-        exempt=kwh is not None and limit is not None and kwh <= limit,
-        exempt_up_to_kwh=limit,
-    )
-
-
-# All hand-offs of an hour together; an hour of which one is not known has no figure.
-_HIGHEST = """
-SELECT max(kwh) FROM (
-  SELECT r.start_at, sum(r.energy_kwh) AS kwh
-  FROM telemetry_channel c JOIN telemetry_meteringpoint p ON p.id = c.point_id
-    AND p.boundary = 'heat_handoff'
-  JOIN telemetry_rollup r ON r.channel_id = c.id AND r.grain = 'hour'
-  WHERE c.site_id = %s AND c.quantity IN ('energy', 'power') AND c.kind <> 'gauge'
-    AND r.start_at >= %s AND r.start_at < %s
-  GROUP BY 1 HAVING min(r.coverage) >= 1 AND bool_and(r.quality NOT IN ('suspect', 'estimated'))
-) hours
-"""

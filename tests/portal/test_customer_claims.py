@@ -44,8 +44,8 @@ def _place():
         factories.make_hosting_service(site=site, tenant=each)
     lot = operations.add_lot(
         operator_id=site.operator_id, first_day=MONTH, end_day=dt.date(2026, 2, 1), at=LATER,
-        by_id=None, kind="tariff", technology="wind", country="DE", plant="P", registry_id=f"T-9-{site.pk}",
-        kwh=Decimal(100),
+        by_id=None, kind="tariff", technology="wind", country="DE", plant="P",
+        registry_id=f"T-9-{site.pk}", kwh=Decimal(100),
     )  # fmt: skip
     _claim(site, pool, "partner", "0.5")
     _claim(site, school, "partner", "0.23")

@@ -69,11 +69,15 @@ def test_meters_answer_by_the_symbols_of_the_regulation():
     assert answers["T-WH"] == "55.0"
     heat = queries.waste_heat(viewer=_operator(site), site_id=site.pk, year=2025)
     assert heat is not None
-    assert heat.max_kw == 12
+    assert [m.max_kw for m in heat.months] == [12] * 12
     # No rule of a register is held in this test.
-    assert not heat.exempt
+    assert heat.exempt is None
     assert heat.exempt_up_to_kwh is None
-    assert sum(v for v in heat.by_month_kwh.values() if v) == 12 * 8760
+    assert sum(m.kwh for m in heat.months if m.kwh) == 12 * 8760
+    # In the night of March an hour is missing, in that of October one is there twice.
+    assert sum(h.measured for h in heat.hours) == 8760
+    assert [h.measured for h in heat.hours if (h.month, h.weekday, h.hour) == (3, 7, 2)] == [4]
+    assert {kw for _, kw in heat.by_hour_kw} == {kw for _, kw in heat.by_weekday_kw} == {12}
     stranger = factories.make_site()
     assert queries.eed_report(viewer=_operator(stranger), site_id=site.pk, year=2025) is None
 
@@ -125,6 +129,49 @@ def test_the_page_completes_a_report_and_gives_it_as_files(client: Client):
     assert rows["OWNER"][5].data_type == "s"
     assert "S-CR" in csv
     assert "part_exceeds_whole" in csv
+
+
+@pytest.mark.django_db
+def test_an_entry_of_waste_heat_names_what_lacks_until_it_is_complete(
+    client: Client, django_assert_max_num_queries
+):
+    shipped.load_kpi_rules(at=LATER)
+    site = _year_of(heat_handoff=12, facility=24)
+    supply = make_channel(
+        site=site, boundary=Boundary.HEAT_HANDOFF, quantity=Channel.Quantity.SUPPLY
+    )
+    load(supply, local_days(dt.date(2025, 1, 1), dt.date(2025, 2, 1), site.timezone), 52)
+    client.force_login(factories.make_user(stakeholder=site.operator))
+    page = f"/ops/statements/reports/{site.slug}/2025/heat/"
+    stated = {
+        "WH-ADDRESS": "Werft 8, 24143 Kiel", "WH-BESIDES": "0", "WH-AVAILABLE": "all year",
+        "WH-TEMPERATURE": "45 to 60 °C", "WH-PRESSURE": "none", "WH-FEED-IN": "0 to 100 %",
+        "WH-COMPANY-USE": "2500000",
+    }  # fmt: skip
+
+    with django_assert_max_num_queries(30):
+        before = client.get(page).content.decode()
+    wrong = client.post(page, stated | {"WH-BESIDES": "some"})
+    client.post(page, stated | {"WH-PRESSURE": ""})
+    open_one = client.get(page).content.decode()
+    client.post(page, stated)
+    done = client.get(page).content.decode()
+
+    # Besides what is stated the operator's contact lacks: it has no address in this test.
+    assert "Waste heat: 8 answers are lacking" in before
+    assert "State the company’s use below" in before
+    assert wrong.status_code == 422
+    assert "Waste heat: 2 answers are lacking" in open_one
+    assert "Waste heat: one answer is lacking" in done
+    # At the limit itself nothing is due.
+    assert "Not a duty" in done
+    client.post(page, stated | {"WH-COMPANY-USE": "2500001"})
+    assert "A duty" in client.get(page).content.decode()
+    entry = b"".join(client.get(page + "?format=csv").streaming_content).decode()  # type: ignore[attr-defined]
+    assert "WH-FEED-IN,How far the feed-in can be controlled,0 to 100 %" in entry
+    profile = b"".join(client.get(page + "?format=profile").streaming_content).decode()  # type: ignore[attr-defined]
+    assert profile.count("\n") == 1 + 12 * 7 * 24
+    assert "2025-03,7,2,4,12.000,12.000" in profile
 
 
 @pytest.mark.django_db

@@ -1,0 +1,92 @@
+"""
+A site's entry in the German platform for waste heat: what is asked, what is lacking, and the load
+profile.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from portal.forms.reports import Declared
+from portal.views.base import PortalRequest, for_kind
+from portal.views.lists import Column, csv_answer
+from sites import queries as places
+from sites.access import Action, Kind
+from telemetry import operations, queries
+from telemetry.domain.regulatory import HEAT_FIELDS
+
+
+@for_kind(Kind.OPERATOR)
+def waste_heat(request: PortalRequest, slug: str, year: int) -> HttpResponseBase:
+    """
+    The entry of a year: read, completed, and as CSV; its load profile as another.
+    """
+    site = places.sites(viewer=request.viewer).filter(slug=slug).first()
+    if site is None or not 2000 <= year <= timezone.localdate().year:
+        raise Http404
+    heat = queries.waste_heat(viewer=request.viewer, site_id=site.pk, year=year)
+    if heat is None:
+        raise Http404
+    asked = request.GET.get("format")
+    if asked == "csv":
+        name = f"waste-heat-{slug}-{year}.csv"
+        return csv_answer(heat.answers, _columns(heat), filename=name)
+    if asked == "profile":
+        name = f"load-profile-{slug}-{year}.csv"
+        return csv_answer(heat.hours, _profile_columns(heat), filename=name)
+    form = Declared(
+        request.POST or None, fields=HEAT_FIELDS,
+        answers={answer.field.symbol: answer.value for answer in heat.answers},
+    )  # fmt: skip
+    may_write = request.viewer.can(Action.MANAGE_SITES)
+    if request.method == "POST" and may_write and form.is_valid():
+        operations.declare_figures(
+            site_id=site.pk, year=year, answers=form.cleaned_data, at=timezone.now(),
+            by_id=request.viewer.user_id,
+        )  # fmt: skip
+        messages.success(request, gettext("The answers are saved."))
+        return redirect("ops-waste-heat", slug=slug, year=year)
+    context = {
+        "heat": heat,
+        "site": site,
+        "form": form,
+        "may_write": may_write,
+        # Any Monday names the first of them.
+        "weekdays": [(dt.date(2024, 1, day), kw) for day, kw in heat.by_weekday_kw],
+    }
+    return render(request, "ops/waste_heat.html", context, status=422 if form.errors else 200)
+
+
+def _columns(heat: Any) -> list[Column[Any]]:
+    return [
+        Column("site", value=lambda a: heat.site.slug),
+        Column("year", value=lambda a: heat.year),
+        Column("number", value=lambda a: a.field.annex),
+        Column("code", value=lambda a: a.field.symbol),
+        Column("question", value=lambda a: a.field.words),
+        Column("answer", value=lambda a: a.value),
+        Column("unit", value=lambda a: a.field.unit),
+        Column("origin", value=lambda a: a.field.origin.value),
+        Column("lacking", value=lambda a: a.gap),
+        Column("note", value=lambda a: a.note),
+    ]
+
+
+def _profile_columns(heat: Any) -> list[Column[Any]]:
+    return [
+        Column("site", value=lambda h: heat.site.slug),
+        Column("timezone", value=lambda h: heat.site.timezone),
+        Column("month", value=lambda h: f"{heat.year}-{h.month:02}"),
+        Column("weekday_1_is_monday", value=lambda h: h.weekday),
+        Column("hour_from", value=lambda h: h.hour),
+        Column("hours_measured", value=lambda h: h.measured),
+        Column("mean_kw", value=lambda h: f"{h.mean_kw:.3f}"),
+        Column("highest_kw", value=lambda h: f"{h.max_kw:.3f}"),
+    ]
