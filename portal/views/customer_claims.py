@@ -77,15 +77,13 @@ def _avoided(
     first, last = first_of_month(newest, back=11), newest
     if year := chosen.get("year"):
         first, last = dt.date(year, 1, 1), min(dt.date(year, 12, 1), newest)
-    asked = [site for site in sites if chosen.get("site") in (None, site.pk)]
-    found = [
-        of_building
-        for site in asked if first <= last
-        for of_building in queries.displaced(
-            viewer=viewer, site_id=site.pk, first_month=first, last_month=last
-        )
-    ]  # fmt: skip
-    return {"buildings": found, "first": first, "last": last}
+    asked = [site.pk for site in sites if chosen.get("site") in (None, site.pk)]
+    if first > last:
+        return {}
+    found = queries.displaced_by_site(
+        viewer=viewer, site_ids=asked, first_month=first, last_month=last
+    )
+    return {"buildings": [d for of in found.values() for d in of], "first": first, "last": last}
 
 
 def _columns(viewer: Viewer) -> Sequence[Column[Any]]:

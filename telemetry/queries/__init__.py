@@ -68,7 +68,7 @@ from telemetry.queries.delivered import (
     delivered_energies,
     delivered_energy,
 )
-from telemetry.queries.displaced import Displaced, displaced
+from telemetry.queries.displaced import Displaced, displaced, displaced_by_site
 from telemetry.queries.emissions import (
     Reported,
     SiteEmissions,
@@ -236,6 +236,7 @@ from telemetry.queries.statement_content import (
 from telemetry.queries.statements import (
     Issuer,
     addressees,
+    checks_of,
     issuer,
     issuer_keys,
     keys_of,
@@ -367,6 +368,7 @@ __all__ = [
     "chart_line",
     "chart_unit",
     "check_work",
+    "checks_of",
     "claims",
     "claims_beside",
     "counted_heat",
@@ -376,6 +378,7 @@ __all__ = [
     "delivered_energies",
     "delivered_energy",
     "displaced",
+    "displaced_by_site",
     "eed_report",
     "eed_reports",
     "emission_factors",

@@ -21,7 +21,7 @@ from telemetry.domain.matching_hours import Match, together
 from telemetry.domain.reference import regions_of
 from telemetry.models import EmissionFactor, ReportingYear, SiteBoundary
 from telemetry.queries.carbon import ELECTRICITY, Footprint, SiteFootprint, site_footprints
-from telemetry.queries.displaced import displaced
+from telemetry.queries.displaced import displaced_by_site
 from telemetry.queries.figures import site_figures
 from telemetry.queries.purchases import Purchase, purchases
 
@@ -139,10 +139,12 @@ def figures_of_year(*, viewer: Viewer, year: int, frozen: bool) -> YearFigures:
         "first_month": dt.date(year, 1, 1), "last_month": dt.date(year, 12, 1),
     }  # fmt: skip
     found = site_emissions(viewer=viewer, **span, frozen=frozen)
-    ratios = site_figures(viewer=viewer, site_ids=[e.site.pk for e in found], **span)
+    site_ids = [e.site.pk for e in found]
+    ratios = site_figures(viewer=viewer, site_ids=site_ids, **span)
+    avoided = displaced_by_site(viewer=viewer, site_ids=site_ids, **span, frozen=frozen)
     figures: dict[str, dict[str, str | None]] = {}
     for emissions in found:
-        heat = displaced(viewer=viewer, site_id=emissions.site.pk, **span, frozen=frozen)
+        heat = avoided[emissions.site.pk]
         claims = [d.avoided.claim_kg for d in heat if d.avoided is not None]
         whole = bool(claims) and len(claims) == sum(bool(d.heat_kwh) for d in heat)
         mine = ratios[emissions.site.pk]

@@ -22,7 +22,7 @@ MONTH = dt.date(2026, 1, 1)
 
 def _claim(site: Site, who: Stakeholder, role: str, share: str, lot: AttributeLot | None = None):
     operations.claim(
-        site_id=site.pk, month=MONTH, lot_id=lot and lot.pk, claimant_id=who.pk, role=role,
+        site_id=site.pk, month=MONTH, lot_id=lot.pk if lot else None, claimant_id=who.pk, role=role,
         share=Decimal(share), at=LATER, by_id=None,
     )  # fmt: skip
 

@@ -137,6 +137,45 @@ def test_a_year_is_reported_and_restated_on_its_page(client: Client):
 
 
 @pytest.mark.django_db
+def test_a_reported_year_costs_the_same_for_many_sites(client: Client, django_assert_num_queries):
+    operator, year = factories.make_stakeholder(), timezone.localdate().year - 1
+
+    def add(country: str) -> None:
+        site = factories.make_site(operator=operator, country=country)
+        period = local_month(year, 12, site.timezone)
+        for boundary in (
+            MeteringPoint.Boundary.FACILITY, MeteringPoint.Boundary.TENANT_FEED,
+            MeteringPoint.Boundary.HEAT_HANDOFF,
+        ):  # fmt: skip
+            load(make_channel(site=site, boundary=boundary), period, 8)
+        site.started_on = dt.date(year, 12, 1)
+        site.save()
+        _factors(site, "0.4")
+        for point in site.delivery_points.all():
+            operations.set_counterfactual(
+                delivery_point_id=point.pk, first_day=site.started_on, at=timezone.now(),
+                by_id=None, fuel="gas", fuel_kg_per_kwh=Decimal("0.2"), basis="ncv",
+                efficiency=Decimal("0.9"), uncertainties=[], source="test",
+            )  # fmt: skip
+
+    add("DE")
+    operations.close_year(operator_id=operator.pk, year=year, at=timezone.now(), by_id=None)
+    client.force_login(factories.make_user(stakeholder=operator))
+    address = f"/ops/statements/years/{year}/"
+    client.get(address)
+    with django_assert_num_queries(29):
+        client.get(address)
+    for country in ("AT", "FR"):
+        add(country)
+
+    with django_assert_num_queries(29):
+        page = client.get(address).content.decode()
+
+    # Both new sites differ from nothing by all of it, each in four figures.
+    assert page.count("100.0%") == 8
+
+
+@pytest.mark.django_db
 def test_everybody_reads_how_figures_are_made(client: Client):
     page = client.get("/methods/1.0/").content.decode()
 
