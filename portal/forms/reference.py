@@ -41,7 +41,9 @@ class RuleFilter(ListFilter):
 
     search = search_field(_("Name, words, region"))
     standing = forms.ChoiceField(
-        label=_("Standing"), required=False, choices=[("", _("All")), *STANDINGS]
+        label=_("Standing"),
+        required=False,
+        choices=[("", _("All but drafts")), *STANDINGS, ("all", _("All, drafts too"))],
     )
     superseded = forms.ChoiceField(label=_("Rows"), required=False, choices=_SUPERSEDED)
 

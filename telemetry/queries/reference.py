@@ -48,14 +48,16 @@ def kpi_rules(
 ) -> QuerySet[KpiRule]:
     """
     Return the rules about ratios the viewer may see, by name, those that hold first before later
-    ones.
+    ones. Drafts bind nobody: they are there where `standing` is "draft" or "all".
     """
     rows = KpiRule.objects.visible_to(viewer).select_related("operator")
     if search:
         rows = rows.filter(
             Q(code__icontains=search) | Q(words__icontains=search) | Q(region__iexact=search)
         )
-    if standing:
+    if not standing:
+        rows = rows.exclude(standing=Standing.DRAFT)
+    elif standing != "all":
         rows = rows.filter(standing=standing)
     if superseded != "yes":
         rows = rows.filter(superseded_at__isnull=True)

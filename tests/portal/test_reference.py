@@ -78,7 +78,7 @@ def test_the_download_can_be_handed_in_again(client: Client):
         ("/ops/statements/reference/", "factors", EmissionFactor),
         ("/ops/statements/reference/rules/", "rules", KpiRule),
     ):
-        answer = client.get(address + "?format=csv")
+        answer = client.get(address + "?format=csv&standing=all")
         text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
         assert f"{model.objects.count()} rows would be new" in _hand_in(client, text, kind)
 
@@ -104,8 +104,14 @@ def test_drafts_are_told_from_law(client: Client):
     shipped.load_kpi_rules(at=LATER)
     _as(client, factories.make_stakeholder(), Role.VIEWER)
 
+    unasked = client.get("/ops/statements/reference/rules/").content.decode()
     page = client.get("/ops/statements/reference/rules/?standing=draft").content.decode()
+    everything = client.get("/ops/statements/reference/rules/?standing=all").content.decode()
 
+    assert "enefg.ref.min" in unasked
+    assert "Draft bill of 9 April 2026" not in unasked
     assert "Draft bill of 9 April 2026" in page
     assert "enefg.ref.min" not in page
+    assert "Draft bill of 9 April 2026" in everything
+    assert "enefg.ref.min" in everything
     assert KpiRule.objects.filter(valid__contains=dt.date(2026, 11, 1)).exists()
