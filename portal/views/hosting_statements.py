@@ -81,7 +81,7 @@ def statement(request: PortalRequest, pk: int) -> HttpResponseBase:
         "outcome": outcome_of(shown, timezone.now()),
         "rows": rows(shown.content),
         "fingerprint": fingerprint(bytes(shown.content_sha256)),
-        "checks": queries.outside_checks(viewer=request.viewer, site_id=shown.service.site_id),
+        "checks": queries.checks_of(statement=shown, at=timezone.now()),
         "address": settings.BASE_URL + reverse("verify-statement", args=[shown.public_id]),
         "shared": link and settings.BASE_URL + reverse("shared-statement", args=[link.token]),
         "badge": picture and settings.BASE_URL + picture,

@@ -89,6 +89,7 @@ def _context(request: PortalRequest, shown: Any, form: Revocation) -> dict[str, 
         "held": [held_words(held) for held in shown.held],
         "inputs": shown.inputs.select_related("channel__point").order_by("role", "pk"),
         "fingerprint": fingerprint(bytes(shown.content_sha256)),
+        "checks": queries.checks_of(statement=shown, at=timezone.now()),
         "form": form,
         "may_issue": request.viewer.can(Action.ISSUE_STATEMENTS),
     }

@@ -60,6 +60,7 @@ def operator(request: HttpRequest, operator: str) -> HttpResponseBase:
         "sites": [(site, figures.get(site.pk)) for site in sites],
         "first": first_of_month(newest, back=11),
         "last": newest,
+        "checked": metering.public_checks(site_ids=[place.pk for place in sites]),
     }
     return render(request, "public/operator.html", context)
 
@@ -116,7 +117,7 @@ def shown_figures(place: Any, now: dt.datetime) -> Shown:
         uptime=availability.total(days),
         uses=places.public_heat_uses(site_id=place.pk),
         named=places.publicly_named(site_id=place.pk),
-        checks=metering.public_checks(site_id=place.pk),
+        checks=metering.public_checks(site_ids=[place.pk]),
     )
 
 

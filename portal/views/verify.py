@@ -85,6 +85,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponseBase:
         "outcome": outcome_of(shown, timezone.now()),
         "rows": rows(shown.content),
         "fingerprint": fingerprint(bytes(shown.content_sha256)),
+        "checks": queries.checks_of(statement=shown, at=timezone.now()),
     }
     return render(request, "public/statement.html", context)
 

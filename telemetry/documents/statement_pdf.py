@@ -17,10 +17,11 @@ from django.utils.translation import get_language, gettext, to_locale
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from telemetry.documents.statements import address_of
+from telemetry.documents.statements import address_of, method_address
 from telemetry.documents.words import rows
 from telemetry.domain.statement import fingerprint
 from telemetry.models import Statement
+from telemetry.queries.statements import checks_of
 
 ATTACHED = "statement.json"
 
@@ -37,6 +38,7 @@ def statement_pdf(*, statement: Statement) -> bytes:
     segno.make(address, error="m").save(code, kind="svg", border=0, scale=4)
     source = settings.BASE_DIR / "templates" / "statements" / "statement.typ"
     issued = statement.issued_at
+    method = statement.content["method"]
     content = {
         "title": gettext("Energy and heat statement"),
         "language": (get_language() or "en")[:2],
@@ -54,12 +56,12 @@ def statement_pdf(*, statement: Statement) -> bytes:
             for row in rows(statement.content)
         ],
         "limits": [
-            [gettext("Checked by"), gettext("No third party has checked this.")],
+            [gettext("Checked by"), _checked(statement, issued)],
             [
                 gettext("Not covered"),
                 gettext("Making the hardware, networks outside the site."),
             ],
-            [gettext("Method"), statement.content["method"]],
+            [gettext("Method"), f"{method}, {method_address(method)}"],
             [gettext("Factors"), "; ".join(statement.content["factors"]) or "–"],
             [gettext("Fingerprint"), fingerprint(bytes(statement.content_sha256))],
         ],
@@ -107,6 +109,25 @@ def _lead(statement: Statement) -> list[str]:
             "until": _local(statement.valid_until, content["timeZone"]),
         },
     ]
+
+
+def _checked(statement: Statement, at: dt.datetime) -> str:
+    """
+    Name each third party that had checked the site when the statement was issued, with what and
+    when; say so where there was none.
+    """
+    found = [
+        gettext("%(who)s on %(day)s, months %(first)s to %(last)s: %(scope)s")
+        % {
+            "who": check.checker,
+            "day": _day(check.checked_on),
+            "first": f"{check.first_month:%Y-%m}",
+            "last": f"{check.last_month:%Y-%m}",
+            "scope": check.scope,
+        }
+        for check in checks_of(statement=statement, at=at)
+    ]
+    return "; ".join(found) or gettext("No third party has checked this.")
 
 
 def _marks(measured: str, estimated: str, *, interim: bool) -> str:

@@ -69,12 +69,26 @@ def outside_checks(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[Ou
     )
 
 
-def public_checks(*, site_id: int) -> list[OutsideCheck]:
+def checks_of(*, statement: Statement, at: dt.datetime) -> list[OutsideCheck]:
     """
-    Return what third parties verified of a public site, newest first; nothing for another.
+    Return what third parties had verified, by then, of a statement's site over some of its months,
+    newest first; what was withdrawn by then left out. The past never changes, so the statement's
+    document says the same at any later day.
     """
     rows = OutsideCheck.objects.filter(
-        site__in=Site.objects.public().filter(pk=site_id), withdrawn_at__isnull=True
+        Q(withdrawn_at__isnull=True) | Q(withdrawn_at__gt=at),
+        site_id=statement.service.site_id, created_at__lte=at,
+        first_month__lte=statement.last_month, last_month__gte=statement.first_month,
+    )  # fmt: skip
+    return list(rows.defer("file").order_by("-checked_on", "-pk"))
+
+
+def public_checks(*, site_ids: Iterable[int]) -> list[OutsideCheck]:
+    """
+    Return what third parties verified of public sites, newest first; nothing for others.
+    """
+    rows = OutsideCheck.objects.filter(
+        site__in=Site.objects.public().filter(pk__in=list(site_ids)), withdrawn_at__isnull=True
     )
     return list(rows.defer("file").order_by("-checked_on", "-pk"))
 

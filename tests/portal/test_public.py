@@ -145,15 +145,15 @@ def test_a_public_page_costs_the_same_for_many(client: Client, django_assert_num
     site = _measured()
     client.get(_address(site))
 
-    with django_assert_num_queries(48):
+    with django_assert_num_queries(44):
         client.get(_address(site))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(f"/p/{site.operator.slug}/")
     for _ in range(4):
         other = make_metered_site(operator=site.operator, facility=18, it=15)
         other.is_public = True
         other.save()
-    with django_assert_num_queries(48):
+    with django_assert_num_queries(44):
         client.get(_address(site))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(f"/p/{site.operator.slug}/")

@@ -261,9 +261,10 @@ def test_a_lost_key_ends_what_it_signed(client: Client):
 def test_an_outside_check_is_shown_beside_the_statement(client: Client):
     site, statement = _world()
     _as(client, site.operator)
+    month = f"{statement.first_month:%Y-%m}"
     form = {
         "site": site.pk, "checker": "Prüf & Co", "scope": "PUE of the year",
-        "checked_on": "2026-02-01", "first_month": "2025-01", "last_month": "2024-12",
+        "checked_on": "2026-02-01", "first_month": month, "last_month": "2024-12",
     }  # fmt: skip
 
     wrong = client.post(
@@ -271,7 +272,7 @@ def test_an_outside_check_is_shown_beside_the_statement(client: Client):
     )
     client.post(
         "/ops/statements/checks/",
-        form | {"last_month": "2025-12", "file": SimpleUploadedFile("r.pdf", b"%PDF-1.7")},
+        form | {"last_month": month, "file": SimpleUploadedFile("r.pdf", b"%PDF-1.7")},
     )
     page = _as(client, statement.tenant).get(f"/hosting/statements/{statement.pk}/")
 
@@ -279,6 +280,17 @@ def test_an_outside_check_is_shown_beside_the_statement(client: Client):
     assert b"The file is not a PDF." in wrong.content
     assert "Prüf &amp; Co" in page.content.decode()
     assert b"No third party has checked this." not in page.content
+    assert (
+        "Prüf &amp; Co"
+        in _as(client, site.operator).get(f"/ops/statements/{statement.pk}/").content.decode()
+    )
+    link = operations.share_statement(statement_id=statement.pk, at=timezone.now(), by_id=None)
+    client.logout()
+    shared = client.get(f"/p/s/{link.token}/").content.decode()
+    # Everybody is told who checked it; the report itself is the tenants'.
+    assert "Prüf &amp; Co" in shared
+    assert "No third party" not in shared
+    assert "Report of" not in shared
 
 
 def test_lists_cost_the_same_for_many(client: Client, django_assert_max_num_queries):

@@ -401,6 +401,39 @@ def test_the_status_list_has_the_places_and_no_others(places: set[int]):
     )
 
 
+def _words(pdf: bytes) -> str:
+    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+
+
+def _check(statement: Statement, checker: str, *, at: dt.datetime, **months: dt.date):
+    span = {"first_month": statement.first_month, "last_month": statement.last_month}
+    return operations.add_outside_check(
+        site_id=statement.service.site_id, file_name="r.pdf", file=b"%PDF-1.7", at=at, by_id=None,
+        checker=checker, scope="PUE and heat", checked_on=dt.date(2026, 2, 3), **(span | months),
+    )  # fmt: skip
+
+
+def test_the_pdf_names_who_had_checked_the_site_when_it_was_issued():
+    _, (_, _, feed) = _hosted(6)
+    draft = _draft(_service(feed))
+    before = ISSUED_AT - dt.timedelta(days=2)
+    years_ago = dt.date(2019, 1, 1)
+    _check(draft, "Prüf & Co", at=before)
+    _check(draft, "Long Ago & Co", at=before, first_month=years_ago, last_month=years_ago)
+    gone = _check(draft, "Withdrawn & Co", at=before)
+    operations.withdraw_outside_check(
+        check_id=gone.pk, at=before + dt.timedelta(hours=1), by_id=None
+    )  # fmt: skip
+
+    issued = operations.issue_statement(statement_id=draft.pk, at=ISSUED_AT, by_id=None)
+    words = _words(statement_pdf(statement=issued))
+
+    assert "Prüf & Co on 3 February 2026" in " ".join(words.split())
+    assert "PUE and heat" in words
+    for left_out in ("No third party", "Long Ago", "Withdrawn"):
+        assert left_out not in words
+
+
 def test_the_pdf_carries_the_credential_and_the_badge_turns_grey():
     _, (_, _, feed) = _hosted(6)
     issued = _issue(_service(feed))
@@ -410,10 +443,13 @@ def test_the_pdf_carries_the_credential_and_the_badge_turns_grey():
     attached = attached_credential(pdf)
     assert attached is not None
     assert json.loads(attached) == issued.document
-    words = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    words = _words(pdf)
     assert "1.25 PUE" in words
     assert "No third party has checked this." in words
     assert str(issued.public_id) in words.replace("\n", "")
+    # What is checked after the issue stands on pages, never in the document of before.
+    _check(issued, "Later & Co", at=ISSUED_AT + dt.timedelta(days=1))
+    assert _words(statement_pdf(statement=issued)) == words
     assert attached_credential(b"%PDF-1.4 nothing") is None
     assert "40.0%" in badge(statement=issued, at=ISSUED_AT)
     assert "lapsed" in badge(statement=issued, at=ISSUED_AT + dt.timedelta(days=800))
