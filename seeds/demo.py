@@ -11,7 +11,17 @@ from typing import Any
 from billing import operations as billing
 from billing import queries as bills
 from billing.models import Contract, Invoice
-from seeds import attributes, happened, loading, prices, sources, statements, supply
+from seeds import (
+    attributes,
+    claims,
+    disclosure,
+    happened,
+    loading,
+    prices,
+    sources,
+    statements,
+    supply,
+)
 from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
 from seeds.reference import load_calibration_rules, load_emission_factors, load_kpi_rules
 from sites import operations as sites
@@ -67,6 +77,10 @@ def load(*, now: dt.datetime, say: Say) -> Summary:
     _archive(now, say)
     newest = (now.date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
     attributes.buy(newest=newest, now=now)
+    claims.enter(newest=newest, now=now)
+    disclosure.declare(now=now)
+    disclosure.report(newest=newest, now=now)
+    say("attributes, claims and reports entered")
     prices.follow(now=now)
     statements.state(now=now)
     say("energy and heat statements drafted and issued")

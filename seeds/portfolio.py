@@ -239,6 +239,8 @@ SITES: list[dict[str, Any]] = [
                     "contracted_kw": 240,
                     "price_per_kw": Decimal("3.40"),
                     "price_per_kwh": Decimal("0.0616"),
+                    # Heat that does not count under the terms of supply is not billed.
+                    "details": {"qualified_heat": True},
                 },
             ),
             Feed(

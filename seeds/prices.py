@@ -85,7 +85,7 @@ def _terms_to_come(contract: Contract, now: dt.datetime) -> None:
         model="usage", metering_point=held.metering_point, contracted_kw=held.contracted_kw,
         price_per_kw=held.price_per_kw, price_per_kwh=held.price_per_kwh, vat_rate=held.vat_rate,
         details={
-            "index": [clause], "service_level": level, "escalation": "2",
+            **held.details, "index": [clause], "service_level": level, "escalation": "2",
             "cap_per_month": "9500",
         },
     )  # fmt: skip

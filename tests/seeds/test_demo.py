@@ -5,13 +5,23 @@ from pathlib import Path
 import pytest
 
 from billing import queries as bills
-from billing.models import Invoice
+from billing.models import Invoice, Terms
 from seeds import demo, loading
 from seeds.portfolio import CUSTOMERS, PEOPLE, SITES
 from sites.access import Kind, Role, Viewer
 from sites.models import AuditEntry, Site, Stakeholder
 from telemetry import queries as metering
-from telemetry.models import Installation, MeteringPoint, Reading, Rollup
+from telemetry.models import (
+    AttributeAllocation,
+    Claim,
+    Installation,
+    MeteringPoint,
+    OutsideCheck,
+    Reading,
+    ReportingYear,
+    Rollup,
+    SiteBoundary,
+)
 
 DATA = Path(demo.__file__).parent / "data"
 # A winter day after several closed months, so that a run crosses a year's end.
@@ -71,6 +81,31 @@ def test_the_demo_bills_real_readings_and_a_second_start_changes_nothing(monkeyp
     for site in Site.objects.all():
         _heat_is_less_than_electricity(site)
     _the_nursery_meter_fits_its_volume()
+    _what_is_green_has_content()
+
+
+def _what_is_green_has_content() -> None:
+    """
+    Ratios are bounded, a year is reported, electricity is bought by month and by hour, everything
+    is claimed once, and a bill knows which heat counts.
+    """
+    assert SiteBoundary.objects.count() == len(SITES)
+    assert ReportingYear.objects.get().year == 2025
+    assert AttributeAllocation.objects.filter(hour__isnull=False).exists()
+    viewer = Viewer(1, Site.objects.earliest("pk").operator_id, Kind.OPERATOR, Role.ADMIN)
+    last = dt.date(2026, 2, 1)
+    found = {
+        e.site.slug: e
+        for e in metering.site_emissions(viewer=viewer, first_month=last, last_month=last)
+    }
+    whole = [e for e in found.values() if e.market_kg is not None]
+    assert {e.site.slug for e in whole} == {"kiel-werftbahn", "leeds-canal-road"}
+    assert any(e.rest == "residual" for e in whole)
+    assert all(e.market_kg != e.footprint.kg for e in whole)
+    assert 0 < found["kiel-werftbahn"].matched.hourly < 1
+    assert Claim.objects.filter(role="tenant").exists()
+    assert OutsideCheck.objects.count() == 1
+    assert Terms.objects.filter(details__qualified_heat=True).exists()
 
 
 def _the_nursery_meter_fits_its_volume() -> None:
