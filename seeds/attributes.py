@@ -21,7 +21,9 @@ _BOUGHT = {
     "GB": ("rego", "Made-up wind farm of the demo, Yorkshire", Decimal(2400)),
     "DE": ("go", "Made-up wind farm of the demo, Dithmarschen", Decimal(120_000)),
 }
-MONTHS = 6
+MONTHS = 12
+# Of them with electricity bought by the hour.
+HOURLY = 6
 
 
 def buy(*, newest: dt.date, now: dt.datetime) -> None:
@@ -35,11 +37,12 @@ def buy(*, newest: dt.date, now: dt.datetime) -> None:
     for site in Site.objects.filter(metering_points__boundary="cooling").order_by("slug"):
         services = list(HostingService.objects.filter(site=site).order_by("slug"))
         _certificates(site, months, now)
-        if site.country == "GB":
-            _sun(services[0], months[-2], now, kw=3.2, kind="onsite", plant="roof array")
-        else:
-            for month in months[-2:]:
+        for month in months[-HOURLY:]:
+            if site.country == "GB":
+                _sun(services[0], month, now, kw=3.2, kind="onsite", plant="roof array")
+            else:
                 _sun(services[0], month, now, kw=160, kind="ppa", plant="solar park")
+        if site.country != "GB":
             _to_come(site, months[-1], now)
 
 
@@ -106,7 +109,7 @@ def _sun(
     hours = _by_hour(site, month, lambda local: kw * _height(local))
     lot = _lot(
         site, [month], now, kind=kind, technology="solar", registry="",
-        plant=f"Made-up {plant} of the demo", registry_id=f"DEMO {plant} {month:%Y-%m} {site.slug}",
+        plant=f"Made-up {plant} of the demo", registry_id=f"DEMO {plant} {month:%Y-%m}",
         kwh=sum(hours.values(), Decimal(1)),
     )  # fmt: skip
     if kind == "ppa":

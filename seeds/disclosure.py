@@ -46,16 +46,18 @@ def declare(*, now: dt.datetime) -> None:
             at=now, by_id=None,
         )  # fmt: skip
     operations.load_emission_factors(
-        rows=[
-            operations.FactorRow(
-                carrier="electricity_residual", region="DE", valid_from=dt.date(2025, 1, 1),
-                valid_to=None, data_year=2025, kg_per_kwh=Decimal("0.7"), gas="co2",
-                published="0.7 kg/kWh", basis=f"residual mix, {_MADE_UP}",
-                source=f"{_MADE_UP}; the real one is in AIB, European Residual Mixes",
-                licence="none: no figure of AIB, whose data need its leave",
-            )
-        ],
+        rows=[_residual(region, kg) for region, kg in (("DE", "0.7"), ("GB", "0.35"))],
         at=now, operator_id=sites[0].operator_id,
+    )  # fmt: skip
+
+
+def _residual(region: str, kg_per_kwh: str) -> operations.FactorRow:
+    return operations.FactorRow(
+        carrier="electricity_residual", region=region, valid_from=dt.date(2025, 1, 1),
+        valid_to=None, data_year=2025, kg_per_kwh=Decimal(kg_per_kwh), gas="co2",
+        published=f"{kg_per_kwh} kg/kWh", basis="residual mix",
+        source=f"{_MADE_UP}; the real one stands in AIB, European Residual Mixes",
+        licence="none: no figure of AIB, whose data need its leave",
     )  # fmt: skip
 
 

@@ -39,9 +39,11 @@ def series_of(feed: Feed, anchor: dt.date) -> dict[str, Series]:
     shift = sources.days_to_same_date if feed.seasonal else sources.days_to_today
     days = shift(last, anchor)
     return {
-        quantity: Series(series.shifted(days).values * (feed.servers if quantity == "power" else 1))
+        quantity: Series(series.shifted(days).values) if quantity != "power"
+        # Multiplied floats have tails of digits that no meter sends and ingest refuses.
+        else Series((series.shifted(days).values * feed.servers).round(6))
         for quantity, series in found.items()
-    }
+    }  # fmt: skip
 
 
 def before_exchange(feed: Feed, anchor: dt.date) -> Series:

@@ -28,6 +28,9 @@ def state(*, now: dt.datetime) -> None:
             if drafted is not None and issuable and month < newest:
                 operations.issue_statement(statement_id=drafted.pk, at=now, by_id=None)
         month = (month - dt.timedelta(days=1)).replace(day=1)
-    shown = Statement.objects.filter(state=Statement.State.ISSUED).order_by("-last_month", "pk")
+    # Whose site shows itself shares its statement too.
+    shown = Statement.objects.filter(
+        state=Statement.State.ISSUED, service__site__is_public=True
+    ).order_by("-last_month", "pk")
     if (first := shown.first()) is not None and not first.shares.exists():
         operations.share_statement(statement_id=first.pk, at=now, by_id=None)

@@ -18,6 +18,7 @@ from telemetry.models import (
     MeteringPoint,
     OutsideCheck,
     Reading,
+    RejectedReading,
     ReportingYear,
     Rollup,
     SiteBoundary,
@@ -73,6 +74,7 @@ def test_the_demo_bills_real_readings_and_a_second_start_changes_nothing(monkeyp
     assert first == second
     assert first.invoices > 20
     assert first.readings > 50_000
+    assert not RejectedReading.objects.exists()
     assert Installation.objects.filter(valid__endswith__isnull=False).count() >= 1
     assert AuditEntry.objects.filter(action="contract made").count() == 12
     for number in (1, first.invoices):
@@ -102,7 +104,9 @@ def _what_is_green_has_content() -> None:
     assert {e.site.slug for e in whole} == {"kiel-werftbahn", "leeds-canal-road"}
     assert any(e.rest == "residual" for e in whole)
     assert all(e.market_kg != e.footprint.kg for e in whole)
-    assert 0 < found["kiel-werftbahn"].matched.hourly < 1
+    hourly = found["kiel-werftbahn"].matched.hourly
+    assert hourly is not None
+    assert 0 < hourly < 1
     assert Claim.objects.filter(role="tenant").exists()
     assert OutsideCheck.objects.count() == 1
     assert Terms.objects.filter(details__qualified_heat=True).exists()
