@@ -24,7 +24,7 @@ from portal.views.statement_files import file_of
 from sites.access import Kind, Role
 from telemetry import operations, queries
 from telemetry.documents.check import outcome_of
-from telemetry.documents.words import rows
+from telemetry.documents.words import boxes, rows
 from telemetry.domain.statement import fingerprint
 
 
@@ -79,7 +79,7 @@ def statement(request: PortalRequest, pk: int) -> HttpResponseBase:
         "by_hour": by_hour_of_day(hours),
         "statement": shown,
         "outcome": outcome_of(shown, timezone.now()),
-        "rows": rows(shown.content),
+        "boxes": boxes(rows(shown.content)),
         "fingerprint": fingerprint(bytes(shown.content_sha256)),
         "checks": queries.checks_of(statement=shown, at=timezone.now()),
         "address": settings.BASE_URL + reverse("verify-statement", args=[shown.public_id]),

@@ -24,7 +24,7 @@ from portal.views.statement_files import file_of
 from sites import queries as places
 from sites.access import Action, Kind
 from telemetry import operations, queries
-from telemetry.documents.words import held_words, rows
+from telemetry.documents.words import boxes, held_words, rows
 from telemetry.domain.statement import fingerprint
 
 
@@ -85,7 +85,7 @@ def statement(request: PortalRequest, pk: int) -> HttpResponseBase:
 def _context(request: PortalRequest, shown: Any, form: Revocation) -> dict[str, Any]:
     return {
         "statement": shown,
-        "rows": rows(shown.content),
+        "boxes": boxes(rows(shown.content)),
         "held": [held_words(held) for held in shown.held],
         "inputs": shown.inputs.select_related("channel__point").order_by("role", "pk"),
         "fingerprint": fingerprint(bytes(shown.content_sha256)),

@@ -21,7 +21,7 @@ from telemetry import queries
 from telemetry.documents.badge import badge
 from telemetry.documents.check import Verdict, check_upload, outcome_of
 from telemetry.documents.statements import did_document
-from telemetry.documents.words import rows
+from telemetry.documents.words import boxes, rows
 from telemetry.domain.statement import fingerprint
 
 _for_machines = cache_control(public=True, max_age=300)
@@ -83,7 +83,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponseBase:
         "statement": shown,
         "operator": shown.operator,
         "outcome": outcome_of(shown, timezone.now()),
-        "rows": rows(shown.content),
+        "boxes": boxes(rows(shown.content)),
         "fingerprint": fingerprint(bytes(shown.content_sha256)),
         "checks": queries.checks_of(statement=shown, at=timezone.now()),
     }

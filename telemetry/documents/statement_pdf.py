@@ -18,7 +18,7 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
 from telemetry.documents.statements import address_of, method_address
-from telemetry.documents.words import rows
+from telemetry.documents.words import Row, boxes, rows
 from telemetry.domain.statement import fingerprint
 from telemetry.models import Statement
 from telemetry.queries.statements import checks_of
@@ -45,15 +45,9 @@ def statement_pdf(*, statement: Statement) -> bytes:
         "date": [issued.year, issued.month, issued.day],
         "author": statement.operator.name,
         "lead": _lead(statement),
-        "rows": [
-            {
-                "title": row.title,
-                "figure": f"{row.figure} {row.unit}".strip(),
-                "limit": row.missing or row.limit,
-                "basis": row.basis,
-                "marks": _marks(row.measured, row.estimated, interim=row.interim),
-            }
-            for row in rows(statement.content)
+        "boxes": [
+            {"title": box.title, "limit": box.limit, "rows": [_told(row) for row in box.rows]}
+            for box in boxes(rows(statement.content))
         ],
         "limits": [
             [gettext("Checked by"), _checked(statement, issued)],
@@ -62,7 +56,7 @@ def statement_pdf(*, statement: Statement) -> bytes:
                 gettext("Making the hardware, networks outside the site."),
             ],
             [gettext("Method"), f"{method}, {method_address(method)}"],
-            [gettext("Factors"), "; ".join(statement.content["factors"]) or "–"],
+            [gettext("Factors and attributes"), "; ".join(statement.content["factors"]) or "–"],
             [gettext("Fingerprint"), fingerprint(bytes(statement.content_sha256))],
         ],
         "check": gettext("Check it: %s") % address,
@@ -109,6 +103,16 @@ def _lead(statement: Statement) -> list[str]:
             "until": _local(statement.valid_until, content["timeZone"]),
         },
     ]
+
+
+def _told(row: Row) -> dict[str, str]:
+    marks = _marks(row.measured, row.estimated, interim=row.interim)
+    return {
+        "title": row.title,
+        "figure": f"{row.figure} {row.unit}".strip(),
+        "limit": row.missing or row.limit,
+        "basis": "; ".join(part for part in (marks, row.basis) if part),
+    }
 
 
 def _checked(statement: Statement, at: dt.datetime) -> str:

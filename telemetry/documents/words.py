@@ -5,7 +5,7 @@ and never a mark of quality (Directive (EU) 2024/825).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -115,6 +115,51 @@ def rows(content: Mapping[str, Any]) -> list[Row]:
     figures = content["figures"]
     gas = "CO2e" if any("CO2e" in factor for factor in content["factors"]) else "CO2"
     return [_row(key, kind, figures[key]) for key, kind in _kinds(gas).items() if key in figures]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """
+    Figures that belong together, and what they do not say; boxes are never added up.
+    """
+
+    title: str
+    rows: list[Row]
+    limit: str
+
+
+_PURCHASE = frozenset({"renewableShare", "hourlyMatch", "ref"})
+_HEAT = frozenset({"erf", "heatReused"})
+
+
+def boxes(told: Sequence[Row]) -> list[Box]:
+    """
+    Return the rows in their boxes: footprint, purchase, heat; an empty one left out.
+    """
+    found = [
+        Box(
+            gettext("Electricity and emissions of the service"),
+            [row for row in told if row.key not in _PURCHASE | _HEAT],
+            "",
+        ),
+        Box(
+            gettext("How the electricity was bought"),
+            [row for row in told if row.key in _PURCHASE],
+            gettext(
+                "A yearly balance is not the same as electricity of the same hour. Neither has to"
+                " do with the heat."
+            ),
+        ),
+        Box(
+            gettext("Heat of the site"),
+            [row for row in told if row.key in _HEAT],
+            gettext(
+                "For information. What heat replaces elsewhere is claimed by the building that"
+                " takes it."
+            ),
+        ),
+    ]
+    return [box for box in found if box.rows]
 
 
 def _row(key: str, kind: _Kind, figure: Mapping[str, Any]) -> Row:
