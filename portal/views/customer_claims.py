@@ -54,7 +54,7 @@ def _claims(request: PortalRequest, page: str) -> HttpResponseBase:
         "form": form,
         "listing": shown,
         "rows": [
-            (claim, of_in_words(claim), who_in_words(claim, request.viewer), meaning(claim))
+            (claim, of_in_words(claim), who_in_words(claim, request.viewer), as_what(claim))
             for claim in shown.page
         ],
         "is_tenant": request.viewer.kind is Kind.TENANT,
@@ -94,7 +94,8 @@ def _columns(viewer: Viewer) -> Sequence[Column[Any]]:
         Column("who", gettext("Who"), (), lambda c: who_in_words(c, viewer)),
         Column("role", value=lambda c: c.role),
         Column("share", gettext("Share"), ("share",), lambda c: c.share, numeric=True),
-        Column("meaning", gettext("What that means"), (), meaning),
+        Column("as", gettext("As what"), (), as_what),
+        Column("meaning", value=meaning),
     ]
 
 
@@ -116,6 +117,18 @@ def who_in_words(claim: Any, viewer: Viewer) -> str:
     if claim.role == "operator":
         return str(claim.site.operator.name)
     return gettext("A heat customer")
+
+
+def as_what(claim: Any) -> str:
+    """
+    Say in a few words what is claimed; the page tells once what that means.
+    """
+    if claim.lot is not None:
+        kept = claim.role == "operator"
+        return gettext("kept by the operator") if kept else gettext("renewable, scope 2")
+    if claim.role == "partner":
+        return gettext("less fuel, scope 1")
+    return gettext("enabled, outside its inventory")
 
 
 def meaning(claim: Any) -> str:

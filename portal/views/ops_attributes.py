@@ -203,7 +203,12 @@ def _claim_columns() -> Sequence[Column[Any]]:
         Column("claimant", gettext("Who"), ("claimant__name",), lambda c: c.claimant.name),
         Column("role", gettext("Role"), ("role",), lambda c: c.role),
         Column("share", gettext("Share"), ("share",), lambda c: c.share, numeric=True),
-        Column("ended_at", value=lambda c: c.ended_at and c.ended_at.isoformat()),
+        Column(
+            "ended_at",
+            gettext("State"),
+            ("ended_at",),
+            lambda c: c.ended_at and c.ended_at.isoformat(),
+        ),
     ]
 
 

@@ -6,7 +6,7 @@ each in a box of its own; and the years that were reported of them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,13 +14,14 @@ from django.contrib import messages
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from portal.drawings import first_of_month
 from portal.forms.emissions import Restatement
 from portal.views.base import PortalRequest, for_kind
 from portal.views.claims import avoided_claim, reason_in_words
 from portal.views.lists import Column, csv_answer
+from sites import queries as places
 from sites.access import Action, Kind
 from telemetry import operations, queries
 
@@ -66,14 +67,22 @@ def emissions(request: PortalRequest) -> HttpResponseBase:
         "last": last,
         "year": request.GET.get("year", ""),
         "years": years_to_choose(),
-        "closable": [y for y in years_to_choose() if y < timezone.localdate().year],
+        "closable": _closable(request),
         "rows": [(e, reason_in_words(e.footprint.reason, e.footprint.coverage)) for e in found],
         "location_kg": _total([e.footprint.kg for e in found]),
         "market_kg": _total([e.market_kg for e in found]),
         "counted": sum(e.footprint.kg is not None for e in found),
-        "reported": queries.reported_years(viewer=request.viewer),
     }
     return render(request, "ops/emissions.html", context)
+
+
+def _closable(request: PortalRequest) -> list[tuple[int, queries.Reported | None]]:
+    """
+    Return the years that are over, each with what was reported of it.
+    """
+    held = {r.year: r for r in queries.reported_years(viewer=request.viewer)}
+    over = [y for y in years_to_choose() if y < timezone.localdate().year]
+    return [(y, held.get(y)) for y in sorted({*over, *held}, reverse=True)]
 
 
 def _total(figures: Sequence[Decimal | None]) -> Decimal | None:
@@ -166,13 +175,45 @@ def year(request: PortalRequest, year: int) -> HttpResponseBase:
         if _acted(request, year, form):
             return redirect("ops-year", year=year)
     held = queries.reported_year(viewer=request.viewer, year=year)
+    names = dict(places.sites(viewer=request.viewer).values_list("slug", "name"))
     context = {
         "year": year,
         "held": held,
+        "reports": [(row, _told(row.figures, names)) for row in held.rows[::-1]] if held else [],
+        "differences": [
+            (names.get(d.site, d.site), _FIGURES.get(d.figure, d.figure), d)
+            for d in held.differences
+        ]
+        if held
+        else [],
         "form": form,
         "may_write": request.viewer.can(Action.ISSUE_STATEMENTS),
     }
     return render(request, "ops/year.html", context, status=422 if form.errors else 200)
+
+
+# Units stand with the names: a reader compares kilograms with kilowatt-hours otherwise.
+_FIGURES = {
+    "facility_kwh": gettext_lazy("Electricity, kWh"),
+    "location_based_kg": gettext_lazy("Location-based, kg"),
+    "market_based_kg": gettext_lazy("Market-based, kg"),
+    "avoided_kg": gettext_lazy("Avoided, kg"),
+}
+
+
+def _told(
+    figures: Mapping[str, Mapping[str, str | None]], names: Mapping[str, str]
+) -> list[tuple[str, dict[str, Decimal | None]]]:
+    """
+    Return the figures of a reported year as numbers, by the name of each site.
+    """
+    return [
+        (
+            names.get(slug, slug),
+            {key: None if text is None else Decimal(text) for key, text in told.items()},
+        )
+        for slug, told in figures.items()
+    ]
 
 
 def _acted(request: PortalRequest, year: int, form: Restatement) -> bool:

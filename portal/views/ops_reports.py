@@ -50,7 +50,8 @@ def reports(request: PortalRequest) -> HttpResponseBase:
     newest = timezone.localdate().year - 1
     context = {
         "year": year,
-        "years": range(newest, newest - 4, -1),
+        "running": year > newest,
+        "years": range(newest + 1, newest - 4, -1),
         "reports": found,
         "customers": customers,
     }

@@ -14,7 +14,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from portal import charts
 from portal.forms.reports import Declared
+from portal.templatetags.portal import month, number
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer
 from sites import queries as places
@@ -58,10 +60,22 @@ def waste_heat(request: PortalRequest, slug: str, year: int) -> HttpResponseBase
         "site": site,
         "form": form,
         "may_write": may_write,
+        "chart": _chart(heat) if heat.hours else None,
         # Any Monday names the first of them.
         "weekdays": [(dt.date(2024, 1, day), kw) for day, kw in heat.by_weekday_kw],
     }
     return render(request, "ops/waste_heat.html", context, status=422 if form.errors else 200)
+
+
+def _chart(heat: Any) -> charts.Chart:
+    """
+    Draw the mean power of each month.
+    """
+    bars = [
+        charts.Bar(label=month(m.month, "short"), value=m.mean_kw, title=month(m.month))
+        for m in heat.months
+    ]
+    return charts.month_bars(bars, unit="kW", number=number, no_data=gettext("no data"))
 
 
 def _columns(heat: Any) -> list[Column[Any]]:

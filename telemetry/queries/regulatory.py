@@ -34,6 +34,13 @@ class Answer:
     gap: Gap | None
     note: str = ""
 
+    @property
+    def number(self) -> Decimal | None:
+        """
+        The answer as a number; None where it is a text, or none.
+        """
+        return regulatory.as_number(self.value or "") if self.field.number else None
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -4,6 +4,7 @@ Who claims what, as customers see it: their own and the operator's, never a neig
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -64,7 +65,7 @@ def _as(client: Client, who: Stakeholder, page: str) -> str:
 def test_a_heat_customer_sees_its_own_share_and_the_operators(client: Client):
     site, pool, _ = _place()
 
-    page = _as(client, pool, "/heat/claims/")
+    page = _as(client, pool, "/heat/usage/claims/")
 
     assert "50.0%" in page
     assert "27.0%" in page
@@ -72,9 +73,9 @@ def test_a_heat_customer_sees_its_own_share_and_the_operators(client: Client):
     # The other building's share, and electricity, are none of its business.
     for hidden in ("23.0%", "31.0%", "10.0%", "T-9", "A heat customer"):
         assert hidden not in page
-    csv = b"".join(client.get("/heat/claims/?format=csv").streaming_content).decode()  # type: ignore[attr-defined]
+    csv = b"".join(client.get("/heat/usage/claims/?format=csv").streaming_content).decode()  # type: ignore[attr-defined]
     assert csv.count("2026-01") == 2
-    assert "2026-01" not in client.get("/heat/claims/?year=2025").content.decode()
+    assert "2026-01" not in client.get("/heat/usage/claims/?year=2025").content.decode()
 
 
 def test_a_tenant_is_told_of_the_heat_and_claims_its_electricity(
@@ -84,14 +85,15 @@ def test_a_tenant_is_told_of_the_heat_and_claims_its_electricity(
     client.force_login(factories.make_user(stakeholder=tenant))
 
     with django_assert_max_num_queries(10):
-        page = client.get("/hosting/claims/").content.decode()
+        page = client.get("/hosting/statements/claims/").content.decode()
 
     assert "A heat customer" in page
     assert pool.name not in page
     assert "31.0%" in page
     assert "59.0%" not in page
     assert "offsets no footprint" in page
-    csv = b"".join(client.get("/hosting/claims/?of=electricity&format=csv").streaming_content)  # type: ignore[attr-defined]
+    answer: Any = client.get("/hosting/statements/claims/?of=electricity&format=csv")
+    csv = b"".join(answer.streaming_content)
     assert csv.count(b"T-9") == 2
 
 
@@ -101,7 +103,7 @@ def test_nothing_of_another_site_or_taken_back_is_told(client: Client):
     own = Claim.objects.get(claimant=pool)
     operations.end_claim(claim_id=own.pk, at=LATER, by_id=None)
 
-    page = _as(client, pool, "/heat/claims/")
+    page = _as(client, pool, "/heat/usage/claims/")
 
     assert "50.0%" not in page
     assert page.count("27.0%") == 1

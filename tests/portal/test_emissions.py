@@ -163,16 +163,17 @@ def test_a_reported_year_costs_the_same_for_many_sites(client: Client, django_as
     client.force_login(factories.make_user(stakeholder=operator))
     address = f"/ops/statements/years/{year}/"
     client.get(address)
-    with django_assert_num_queries(29):
+    with django_assert_num_queries(30):
         client.get(address)
     for country in ("AT", "FR"):
         add(country)
 
-    with django_assert_num_queries(29):
+    with django_assert_num_queries(30):
         page = client.get(address).content.decode()
 
-    # Both new sites differ from nothing by all of it, each in four figures.
-    assert page.count("100.0%") == 8
+    # Both new sites differ from nothing by all of it, each in four figures; the one that was
+    # reported was measured throughout.
+    assert page.count("100.0%") == 8 + 1
 
 
 @pytest.mark.django_db
