@@ -53,6 +53,18 @@ class Claim:
         return self.coverage is not None and self.coverage >= 1
 
     @property
+    def stated(self) -> str | None:
+        """
+        The figure for machines: a ratio to four decimals, an amount to one; more would be noise.
+        """
+        places = 4 if self.unit == "1" else 1
+        return None if self.value is None else f"{self.value:.{places}f}"
+
+    @property
+    def stated_coverage(self) -> str | None:
+        return None if self.coverage is None else f"{self.coverage:.4f}"
+
+    @property
     def interim(self) -> bool:
         return self.months < 12
 
@@ -226,9 +238,9 @@ def claim_columns(first: dt.date, last: dt.date) -> Sequence[Column[Any]]:
     """
     return [
         Column("figure", value=lambda c: c.key),
-        Column("value", value=lambda c: c.value),
+        Column("value", value=lambda c: c.stated),
         Column("unit", value=lambda c: c.unit),
-        Column("coverage", value=lambda c: c.coverage),
+        Column("coverage", value=lambda c: c.stated_coverage),
         Column("first_month", value=lambda c: f"{first:%Y-%m}"),
         Column("last_month", value=lambda c: f"{last:%Y-%m}"),
         Column("months", value=lambda c: c.months),

@@ -103,24 +103,32 @@ def _feed(site: Any) -> dict[str, Any]:
         "figures": [
             {
                 "key": claim.key,
-                "value": None if claim.value is None else str(claim.value),
+                "value": claim.stated,
                 "unit": claim.unit,
-                "coverage": None if claim.coverage is None else f"{claim.coverage:.4f}",
+                "coverage": claim.stated_coverage,
                 "months": claim.months,
                 "interim": claim.interim,
                 "scope": claim.scope,
                 "source": claim.source,
+                "worked_out": claim.formula or None,
                 "not_stated": claim.reason or None,
             }
             for claim in shown.claims
         ],
         "uptime_90_days": None if shown.uptime.share is None else f"{shown.uptime.share:.6f}",
         "heat_by_month_kwh": {
-            f"{m.month:%Y-%m}": None if m.kwh is None else str(m.kwh) for m in shown.months
+            f"{m.month:%Y-%m}": None if m.kwh is None else f"{m.kwh:.1f}" for m in shown.months
         },
         "heat_goes_to": [{"kind": kind, "buildings": n} for kind, n in shown.uses],
         "named_with_consent": [{"name": s.name, "kind": s.kind} for s in shown.named],
         "checked_by": [
-            {"who": c.checker, "what": c.scope, "on": c.checked_on} for c in shown.checks
+            {
+                "who": c.checker,
+                "what": c.scope,
+                "first_month": f"{c.first_month:%Y-%m}",
+                "last_month": f"{c.last_month:%Y-%m}",
+                "on": c.checked_on,
+            }
+            for c in shown.checks
         ],
     }

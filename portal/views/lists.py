@@ -11,6 +11,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django.core.paginator import Page, Paginator
@@ -115,9 +116,17 @@ def _heading(column: Column[Row], sort: str) -> Heading:
     )
 
 
+# Stored figures have as many decimals; a division leaves 28, and noise in most of them.
+_NINTH = Decimal("1e-9")
+
+
 def _cell(value: object) -> object:
     if isinstance(value, str):
         return stays_text(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        exponent = value.as_tuple().exponent
+        fine = isinstance(exponent, int) and exponent < -9
+        return f"{value.quantize(_NINTH) if fine else value:f}"
     return "" if value is None else value
 
 

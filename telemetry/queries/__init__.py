@@ -91,13 +91,7 @@ from telemetry.queries.evidence import (
     service_energy,
 )
 from telemetry.queries.exporting import Told, export_rows
-from telemetry.queries.figures import (
-    Energy,
-    Input,
-    SiteFigures,
-    public_site_figures,
-    site_figures,
-)
+from telemetry.queries.figures import Energy, Input, SiteFigures, public_site_figures, site_figures
 from telemetry.queries.gateways import (
     UnknownName,
     all_gateways,
@@ -199,12 +193,7 @@ from telemetry.queries.reference import (
     kpi_rules,
     rule_plan,
 )
-from telemetry.queries.regulatory import (
-    Report,
-    customer_years,
-    eed_report,
-    eed_reports,
-)
+from telemetry.queries.regulatory import Report, customer_years, eed_report, eed_reports
 from telemetry.queries.rollups import (
     ReadingMissing,
     channels_to_roll_up,

@@ -4,6 +4,7 @@ Emissions on the operator's pages: three boxes, a negative result, years reporte
 
 import datetime as dt
 import hashlib
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,9 @@ def test_the_boxes_stand_side_by_side_and_no_page_adds_them_up(client: Client):
     assert site.name in overview
     csv = b"".join(client.get(f"/ops/statements/emissions/{site.slug}/?format=csv"))
     assert csv.count(b"\n") == 3
+    overall = b"".join(client.get("/ops/statements/emissions/?format=csv"))
+    # Neither the noise of a division nor a power of ten.
+    assert not re.search(rb"\.\d{10}|E-\d", csv + overall)
     assert client.get("/ops/statements/emissions/?year=1999").status_code == 404
     assert client.get("/ops/statements/emissions/nowhere/").status_code == 404
 
