@@ -41,15 +41,6 @@ class LotFilter(ListFilter):
     kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[("", _("All")), *KINDS])
 
 
-class ClaimFilter(ListFilter):
-    """
-    Search in claims by site and claimant, and by role.
-    """
-
-    search = search_field(_("Site, who claims"))
-    role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", _("All")), *ROLES])
-
-
 class BesideFilter(ListFilter):
     """
     What is claimed at a customer's sites: by site, year, and what it is of.
@@ -69,6 +60,16 @@ class BesideFilter(ListFilter):
         ):  # fmt: skip
             field: Any = self.fields[name]
             field.choices = [("", _("All")), *choices]
+
+
+class ClaimFilter(BesideFilter):
+    """
+    Search in claims by site and claimant besides, and by role.
+    """
+
+    search = search_field(_("Site, who claims"))
+    role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", _("All")), *ROLES])
+    field_order = ("search", "role", "site", "year", "of")
 
 
 class Lot(forms.Form):

@@ -217,7 +217,10 @@ def claims(request: PortalRequest) -> HttpResponseBase:
     """
     The ledger: who claims which share of what, month by month.
     """
-    form = ClaimFilter(request.GET)
+    sites = list(places.sites(viewer=request.viewer))
+    newest = timezone.localdate().year
+    oldest = min((site.started_on.year for site in sites), default=newest)
+    form = ClaimFilter(request.GET, sites=sites, years=range(newest, oldest - 1, -1))
     rows = queries.claims(viewer=request.viewer, **form.chosen())
     columns = _claim_columns()
     if request.GET.get("format") == "csv":

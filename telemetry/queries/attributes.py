@@ -93,17 +93,37 @@ def allocations(*, viewer: Viewer, lot_id: int) -> QuerySet[AttributeAllocation]
     return rows.select_related("site", "service__tenant").order_by("-month", "-pk")
 
 
-def claims(*, viewer: Viewer, search: str = "", role: str = "") -> QuerySet[Claim]:
+def claims(
+    *,
+    viewer: Viewer,
+    search: str = "",
+    role: str = "",
+    site: int | None = None,
+    year: int | None = None,
+    of: str = "",
+) -> QuerySet[Claim]:
     """
     Return the claims the viewer may see, newest months first; an operator those of its sites,
-    a customer its own.
+    a customer its own. `of` is "heat" or "electricity".
     """
     rows = Claim.objects.visible_to(viewer).select_related("site", "lot", "claimant")
     if search:
         rows = rows.filter(Q(site__name__icontains=search) | Q(claimant__name__icontains=search))
     if role:
         rows = rows.filter(role=role)
-    return rows.order_by("-month", "site__name", "-pk")
+    return _narrowed(rows, site, year, of).order_by("-month", "site__name", "-pk")
+
+
+def _narrowed(
+    rows: QuerySet[Claim], site: int | None, year: int | None, of: str
+) -> QuerySet[Claim]:
+    if site:
+        rows = rows.filter(site=site)
+    if year:
+        rows = rows.filter(month__year=year)
+    if of:
+        rows = rows.filter(lot__isnull=of == "heat")
+    return rows
 
 
 def claims_beside(
@@ -123,13 +143,7 @@ def claims_beside(
         told |= Q(role=Claim.Role.PARTNER)
     rows = Claim.objects.visible_to(viewer) | Claim.objects.filter(here & told)
     rows = rows.filter(ended_at__isnull=True).select_related("site__operator", "lot", "claimant")
-    if site:
-        rows = rows.filter(site=site)
-    if year:
-        rows = rows.filter(month__year=year)
-    if of:
-        rows = rows.filter(lot__isnull=of == "heat")
-    return rows.order_by("-month", "site__name", "lot", "role", "pk")
+    return _narrowed(rows, site, year, of).order_by("-month", "site__name", "lot", "role", "pk")
 
 
 def held_for_service(*, service_id: int, first: dt.date, end: dt.date) -> Decimal:

@@ -97,6 +97,9 @@ def test_claims_are_entered_up_to_the_whole(client: Client):
     assert b"claim none" in tenant.content
     assert partner.name in listed
     assert "70.00%" in listed
+    narrowed = f"/ops/statements/claims/?year=2025&site={site.pk}&of="
+    assert b"70.00%" in client.get(narrowed + "heat").content
+    assert b"Nothing matches" in client.get(narrowed + "electricity").content
     client.post(f"/ops/statements/claims/{Claim.objects.get().pk}/end/")
     client.post("/ops/statements/claims/new/", form | {"share": "100"})
     assert Claim.objects.filter(ended_at__isnull=True).get().share == 1
