@@ -40,7 +40,10 @@ def _places(kind: Kind) -> list[tuple[str, list[tuple[str, str]]]]:
     """
     return {
         Kind.OPERATOR: [
-            (gettext("Sites"), [("ops-fleet", gettext("Sites"))]),
+            (
+                gettext("Sites"),
+                [("ops-fleet", gettext("Sites")), ("ops-customers", gettext("Customers"))],
+            ),
             (
                 gettext("Watch"),
                 [

@@ -1,5 +1,5 @@
 """
-Every address of the portal. A new one also enters the access table in tests/test_access.py.
+Every address of the portal. A new one also enters the access table in tests/routes.py.
 """
 
 from django.urls import path
@@ -46,6 +46,8 @@ from portal.views import (
     ops_metering,
     ops_meters,
     ops_money,
+    ops_parties,
+    ops_places,
     ops_points,
     ops_prices,
     ops_probes,
@@ -133,7 +135,18 @@ urlpatterns = [
     path("channels/<int:pk>/series.json", channels.series, name="channel-series"),
     path("channels/<int:pk>/export", channels.export, name="channel-export"),
     path("ops/", ops_sites.fleet, name="ops-fleet"),
+    path("ops/sites/new/", ops_places.new_site, name="ops-site-new"),
     path("ops/sites/<slug:slug>/", ops_sites.site, name="ops-site"),
+    path("ops/sites/<slug:slug>/edit/", ops_places.edit_site, name="ops-site-edit"),
+    path("ops/sites/<slug:slug>/deliveries/new/", ops_places.new_delivery, name="ops-delivery-new"),
+    path("ops/sites/<slug:slug>/services/new/", ops_places.new_service, name="ops-service-new"),
+    path("ops/deliveries/<int:pk>/edit/", ops_places.edit_delivery, name="ops-delivery-edit"),
+    path("ops/services/<int:pk>/edit/", ops_places.edit_service, name="ops-service-edit"),
+    path("ops/customers/", ops_parties.customers, name="ops-customers"),
+    path("ops/customers/new/", ops_parties.new, name="ops-customer-new"),
+    path("ops/customers/<int:pk>/", ops_parties.customer, name="ops-customer"),
+    path("ops/customers/<int:pk>/edit/", ops_parties.edit, name="ops-customer-edit"),
+    path("ops/organisation/", ops_parties.organisation, name="ops-organisation"),
     path("ops/sites/<slug:slug>/public/", publishing.public_page, name="ops-site-public"),
     path("ops/points/<int:pk>/", ops_points.point, name="ops-point"),
     path("ops/points/<int:pk>/readings/", ops_points.readings, name="ops-readings"),

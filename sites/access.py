@@ -39,6 +39,8 @@ class Action(models.TextChoices):
 
     MANAGE_PEOPLE = "manage_people"
     MANAGE_SITES = "manage_sites"
+    MANAGE_CUSTOMERS = "manage_customers"
+    MANAGE_ORGANISATION = "manage_organisation"
     MANAGE_METERING = "manage_metering"
     BILL = "bill"
     ISSUE_STATEMENTS = "issue_statements"
@@ -56,6 +58,12 @@ ROLES_OF = {
 _MAY: dict[Action, frozenset[tuple[Kind, Role]]] = {
     Action.MANAGE_PEOPLE: frozenset((kind, Role.ADMIN) for kind in Kind),
     Action.MANAGE_SITES: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
+    # Addresses and tax numbers are the concern of who builds and of who bills.
+    Action.MANAGE_CUSTOMERS: frozenset(
+        (Kind.OPERATOR, role) for role in (Role.ADMIN, Role.STAFF, Role.BILLING)
+    ),
+    # Its bank account stands on every invoice.
+    Action.MANAGE_ORGANISATION: frozenset({(Kind.OPERATOR, Role.ADMIN)}),
     Action.MANAGE_METERING: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),
     Action.BILL: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.BILLING)}),
     Action.ISSUE_STATEMENTS: frozenset({(Kind.OPERATOR, Role.ADMIN), (Kind.OPERATOR, Role.STAFF)}),

@@ -119,6 +119,31 @@ def organisations(*, viewer: Viewer) -> QuerySet[Stakeholder]:
     return own.order_by("name", "pk")
 
 
+def customer_rows(*, viewer: Viewer, search: str = "", kind: str = "") -> QuerySet[Stakeholder]:
+    """
+    Return the heat partners and tenants of the viewer's operator, by name, with `places`, the
+    count of delivery points and hosting services, and `people`, that of members.
+
+    :param search: part of a name, town, e-mail address or VAT number
+    """
+    if viewer.kind is not Kind.OPERATOR:
+        return Stakeholder.objects.none()
+    rows = Stakeholder.objects.visible_to(viewer).annotate(
+        places=Count("delivery_points", distinct=True) + Count("hosting_services", distinct=True),
+        people=Count("memberships", distinct=True),
+    )
+    if search:
+        rows = rows.filter(
+            Q(name__icontains=search)
+            | Q(town__icontains=search)
+            | Q(email__icontains=search)
+            | Q(vat_id__icontains=search)
+        )
+    if kind:
+        rows = rows.filter(kind=kind)
+    return rows.order_by("name", "pk")
+
+
 def customers(*, viewer: Viewer) -> list[Stakeholder]:
     """
     Return the heat partners and tenants of the viewer's operator, by name; nobody for customers.

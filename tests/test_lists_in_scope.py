@@ -10,6 +10,7 @@ from django.test import Client
 from telemetry.models import Statement
 from tests import factories
 from tests import test_access as access
+from tests.routes import AUDIENCES
 
 
 @pytest.mark.django_db
@@ -18,7 +19,7 @@ def test_a_list_holds_ones_own_invoices_and_costs_the_same_for_many(
 ):
     world, invoice = access._world()
     seen = {}
-    for audience in access.AUDIENCES[:-1]:
+    for audience in AUDIENCES[:-1]:
         client.logout()
         access._sign_in(client, world, audience)
         with django_assert_max_num_queries(5):
@@ -35,7 +36,7 @@ def test_a_list_holds_ones_own_invoices_and_costs_the_same_for_many(
 def test_a_list_of_sites_holds_ones_own(client: Client):
     world, invoice = access._world()
     seen = {}
-    for audience in access.AUDIENCES[:-1]:
+    for audience in AUDIENCES[:-1]:
         client.logout()
         access._sign_in(client, world, audience)
         seen[audience] = [row["slug"] for row in client.get("/api/v1/sites/").json()["results"]]

@@ -187,7 +187,10 @@ class PeopleFilter(forms.Form):
         return self.cleaned_data["search"] if self.is_valid() else ""
 
 
-def _zones() -> list[tuple[str, str]]:
+def zones() -> list[tuple[str, str]]:
+    """
+    Return the time zones there are, as choices.
+    """
     names = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
     return [(name, name.replace("_", " ")) for name in names]
 
@@ -202,7 +205,7 @@ class PreferencesForm(forms.Form):
     )
     timezone = forms.ChoiceField(
         label=_("Time zone"),
-        choices=_zones,
+        choices=zones,
         help_text=_("For times about people, such as sign-ins. Readings and bills use the site’s."),
     )
 

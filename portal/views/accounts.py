@@ -28,7 +28,7 @@ from portal.forms.accounts import (
 from portal.middleware import SESSION_STAKEHOLDER
 from portal.views.base import PortalRequest, for_people
 from sites import operations, queries
-from sites.access import Kind, Role
+from sites.access import Action, Kind, Role
 
 HOME_OF = {Kind.OPERATOR: "/ops/", Kind.PARTNER: "/heat/", Kind.TENANT: "/hosting/"}
 A_YEAR = 365 * 24 * 3600
@@ -106,6 +106,7 @@ def personal_settings(request: PortalRequest) -> HttpResponseBase:
         "customer": customer,
         "named": customer and queries.may_be_named(viewer=viewer),
         "may_name": customer and viewer.role is Role.ADMIN,
+        "may_edit_organisation": viewer.can(Action.MANAGE_ORGANISATION),
     }
     return render(request, "accounts/settings.html", context, status=status)
 

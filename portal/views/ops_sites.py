@@ -109,6 +109,7 @@ def fleet(request: PortalRequest) -> HttpResponseBase:
         "form": form,
         "listing": shown,
         "filtered": bool(form.chosen()),
+        "may_add": request.viewer.can(Action.MANAGE_SITES),
         **_beside(request, [row.site for row in shown.page], now),
     }
     if request.htmx:
@@ -218,6 +219,7 @@ def site(request: PortalRequest, slug: str) -> HttpResponseBase:
         "deliveries": queries.buildings(viewer=request.viewer, site_id=shown.pk),
         "services": queries.hosting_services(viewer=request.viewer, site_id=shown.pk),
         "may_manage": request.viewer.can(Action.MANAGE_METERING),
+        "may_edit": request.viewer.can(Action.MANAGE_SITES),
         "gateways": telemetry.gateways(viewer=request.viewer, site_id=shown.pk),
     }  # fmt: skip
     return render(request, "ops/site.html", context)

@@ -15,7 +15,12 @@ from sites.operations.hooks import (
     send_again,
     send_test,
 )
-from sites.operations.parties import create_member, create_stakeholder
+from sites.operations.parties import (
+    create_member,
+    create_stakeholder,
+    edit_stakeholder,
+    found_operator,
+)
 from sites.operations.people import (
     AlreadyMember,
     InvitationExpired,
@@ -37,7 +42,15 @@ from sites.operations.people import (
     open_invitation,
     withdraw_invitation,
 )
-from sites.operations.places import add_delivery_point, add_hosting_service, create_site
+from sites.operations.places import (
+    NameTaken,
+    add_delivery_point,
+    add_hosting_service,
+    create_site,
+    edit_delivery_point,
+    edit_hosting_service,
+    edit_site,
+)
 from sites.operations.publishing import allow_naming, show_site
 
 __all__ = [
@@ -51,6 +64,7 @@ __all__ = [
     "InvitationUsed",
     "InvitedSomebodyElse",
     "LastAdministrator",
+    "NameTaken",
     "SignInFirst",
     "UnknownRole",
     "UnknownTimezone",
@@ -66,9 +80,14 @@ __all__ = [
     "create_member",
     "create_site",
     "create_stakeholder",
+    "edit_delivery_point",
+    "edit_hosting_service",
+    "edit_site",
+    "edit_stakeholder",
     "edit_webhook",
     "end_membership",
     "end_webhook",
+    "found_operator",
     "invitation_of_token",
     "invitation_to_send",
     "invite",

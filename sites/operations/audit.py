@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Model
+
 from sites.models import AuditEntry
 
 
@@ -47,4 +49,31 @@ def record_all(
             before={}, after=found,
         )
         for subject, found in after.items()
+    )  # fmt: skip
+
+
+def told(fields: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return the values of fields as the trail keeps them.
+    """
+    return {name: str(value) for name, value in fields.items()}
+
+
+def changed(
+    row: Model, fields: Mapping[str, Any], *, at: dt.datetime, by_id: int | None,
+    operator_id: int, action: str, subject: str,
+) -> None:  # fmt: skip
+    """
+    Save the fields of a row that differ, with a row of the trail; where none does, do nothing.
+    """
+    before = {name: getattr(row, name) for name in fields}
+    differing = {name: value for name, value in fields.items() if before[name] != value}
+    if not differing:
+        return
+    for name, value in differing.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(differing))
+    record(
+        at=at, by_id=by_id, operator_id=operator_id, action=action, subject=subject,
+        before=told({name: before[name] for name in differing}), after=told(differing),
     )  # fmt: skip

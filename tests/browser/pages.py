@@ -5,7 +5,7 @@ Every route of the access table that answers with a page is here by itself, seen
 audience that may see it. Add what the table cannot tell to MORE: a page in another state, a query.
 """
 
-from tests.test_access import ACCESS, AUDIENCES
+from tests.routes import ACCESS, AUDIENCES
 
 # Answers for machines, and those that only lead on.
 NOT_PAGES = ("api/", "healthz", "readyz")

@@ -6,6 +6,7 @@ from pytest_django.live_server_helper import LiveServer
 from tests import test_access as access
 from tests.browser import gates
 from tests.browser.pages import pages_for
+from tests.routes import AUDIENCES
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -17,7 +18,7 @@ def _portions(pages: list[tuple[str, str]], size: int = 16) -> list[list[tuple[s
 # In portions, so that several workers share them.
 PORTIONS = [
     pytest.param(audience, portion, id=f"{audience} {number}")
-    for audience in access.AUDIENCES
+    for audience in AUDIENCES
     for number, portion in enumerate(_portions(pages_for(audience)), 1)
 ]
 
