@@ -64,6 +64,14 @@ def test_a_year_is_zoomed_down_to_minutes_from_the_keyboard(
             page.keyboard.press("+")
         _drawn(page)
         spans.append(_span(asked.value.url))
+    shared = page.url
+    with page.expect_request(re.compile(r"series\.json.*from=")) as stepped_back:
+        page.go_back()
+    _drawn(page)
+    with page.expect_request(re.compile(r"series\.json.*from=")) as opened:
+        page.goto(shared)
+    _drawn(page)
+    plot.focus()
     page.keyboard.press("ArrowRight")
     near = page.locator(".plot-tools p").inner_text()
     with page.expect_request(re.compile(r"series\.json")) as again:
@@ -73,7 +81,10 @@ def test_a_year_is_zoomed_down_to_minutes_from_the_keyboard(
     assert spans[0] > 180 * 86_400
     assert spans[-1] < 3600
     assert f"{channel.point.name}, Energy 60 kW; {beside.point.name}, Power 80 kW" in near
+    assert _span(shared) == spans[-1] == _span(opened.value.url)
+    assert _span(stepped_back.value.url) == spans[-2]
     assert "from=" not in again.value.url
+    assert "from=" not in page.url
     assert page.evaluate("window.breaches") == []
     context.close()
 

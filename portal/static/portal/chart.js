@@ -6,7 +6,8 @@
    [estimated values], zone, unit, label}. Zooming asks again with ?from&to&points, so that the server
    chooses the detail. data-tone names the colour of a single line, data-step holds each value
    until the next; data-zoom-in, -zoom-out, -show-all, -no-data, -failed and -keys are the
-   translated words.
+   translated words. Where the address in data-chart has start and end, the stretch zoomed to
+   stands as from and to in the page's own address: it can be shared, and the way back leads out.
 
    Left and Right move along the line (with Shift ten points), + and − zoom, 0 shows all. The value
    is spoken through #status; the table beside the chart has the same figures. */
@@ -50,9 +51,29 @@
         keys: "Arrow keys move along the line, plus and minus zoom, 0 shows all.",
         ...element.dataset,
       };
-      this.full = null;
+      const whole = new URL(element.dataset.chart, location.href).searchParams;
+      this.shares = whole.has("start") && whole.has("end");
+      this.full = this.shares ? [Number(whole.get("start")), Number(whole.get("end"))] : null;
       this.build();
-      this.load();
+      this.load(...this.asked());
+      // Nothing listens once a swap has taken the figure away.
+      if (this.shares) addEventListener("popstate", () => element.isConnected && this.load(...this.asked()));
+    }
+
+    // The zoom in the page's address, if it lies within what is drawn.
+    asked() {
+      const address = new URLSearchParams(location.search);
+      const [from, to] = ["from", "to"].map((name) => Number(address.get(name) ?? NaN));
+      return this.shares && from < to && from >= this.full[0] && to <= this.full[1] ? [from, to] : [];
+    }
+
+    keep(from, to) {
+      if (!this.shares) return;
+      const address = new URL(location.href);
+      for (const [name, at] of [["from", from], ["to", to]]) {
+        if (at === undefined) address.searchParams.delete(name); else address.searchParams.set(name, at);
+      }
+      if (address.href !== location.href) history.pushState(null, "", address);
     }
 
     build() {
@@ -90,15 +111,15 @@
     async load(from, to) {
       const url = new URL(this.element.dataset.chart, location.href);
       if (from !== undefined) {
-        url.searchParams.set("from", Math.floor(from));
-        url.searchParams.set("to", Math.ceil(to));
+        url.searchParams.set("from", from);
+        url.searchParams.set("to", to);
       }
       if (url.searchParams.has("start")) url.searchParams.set("points", this.element.clientWidth || 1000);
-      this.asked?.abort();
-      this.asked = new AbortController();
+      this.waiting?.abort();
+      this.waiting = new AbortController();
       this.element.setAttribute("aria-busy", "true");
       try {
-        const answer = await fetch(url, { signal: this.asked.signal, headers: { Accept: "application/json" } });
+        const answer = await fetch(url, { signal: this.waiting.signal, headers: { Accept: "application/json" } });
         if (!answer.ok) throw new Error(answer.status);
         this.draw(await answer.json(), from, to);
       } catch (error) {
@@ -237,9 +258,11 @@
     }
 
     show(from, to) {
-      if (from === undefined) return this.load();
       const [start, end] = this.full ?? [from, to];
-      return from <= start && to >= end ? this.load() : this.load(Math.max(from, start), Math.min(to, end));
+      const whole = from === undefined || (from <= start && to >= end);
+      const stretch = whole ? [] : [Math.floor(Math.max(from, start)), Math.ceil(Math.min(to, end))];
+      this.keep(...stretch);
+      return this.load(...stretch);
     }
 
     zoom(factor) {
