@@ -82,10 +82,10 @@ def _places(kind: Kind) -> list[tuple[str, list[tuple[str, str]]]]:
         Kind.TENANT: [
             (gettext("Overview"), [("hosting", gettext("Overview"))]),
             (gettext("Uptime"), [("hosting-uptime", gettext("Uptime"))]),
-            (gettext("Invoices"), [("hosting-invoices", gettext("Invoices"))]),
-            (gettext("Account"), [("account", gettext("Account"))]),
             (gettext("Energy"), [("hosting-energy", gettext("Energy"))]),
             (gettext("Statements"), [("hosting-statements", gettext("Statements"))]),
+            (gettext("Invoices"), [("hosting-invoices", gettext("Invoices"))]),
+            (gettext("Account"), [("account", gettext("Account"))]),
         ],
     }[kind]
 

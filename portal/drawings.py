@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 
 from portal import charts
 from portal.templatetags import portal as words
-from telemetry.queries import MatchedHour, MonthEnergy, UptimeDay
+from telemetry.queries import EnergyFlow, MatchedHour, MonthEnergy, UptimeDay
 
 
 def first_of_month(day: dt.date, *, back: int = 0) -> dt.date:
@@ -47,16 +47,63 @@ def month_drawing(
     return charts.month_bars(
         bars,
         unit=unit,
-        number=partial(words.number, decimals=decimals),
+        number=partial(_short_number, decimals=decimals),
         tone=tone,
         no_data=gettext("no data"),
     )
+
+
+def _short_number(value: Any, decimals: int) -> str:
+    # The round numbers up the side have no decimals to show.
+    return words.number(value, 0 if value is None or value == round(value) else decimals)
 
 
 def _month_title(month: MonthEnergy, running: dt.date | None) -> str:
     # The drawing writes the value behind it.
     name = words.month(month.month)
     return gettext("%s so far") % name if month.month == running else name
+
+
+def flow_drawing(flow: EnergyFlow) -> charts.Chart:
+    """
+    Draw where the electricity of a site went, in kWh.
+    """
+    first = 1 if flow.own_kwh else 0
+    rest = flow.facility_kwh - flow.it_kwh
+    # Heat beyond what the servers used was lifted by a heat pump, whose electricity is in the rest.
+    takers = [name for _, name, kwh in flow.heat if kwh]
+    # Only one took heat: no column of its own for what stands there already.
+    taken = takers[0] if len(takers) == 1 else ""
+    from_servers = min(flow.heat_kwh, flow.it_kwh)
+    nodes = [
+        charts.Node("own", gettext("Own production"), "solar", 0),
+        charts.Node("grid", gettext("Grid"), "elec", 0),
+        charts.Node("site", gettext("Electricity"), "elec", first),
+        charts.Node("it", gettext("Servers"), "it", first + 1),
+        charts.Node("rest", gettext("Cooling and other"), "lost", first + 1),
+        charts.Node("heat", taken or gettext("Heat handed over"), "heat", first + 2),
+        charts.Node("air", gettext("Not handed over"), "lost", first + 2),
+        *(charts.Node(f"to {pk}", name, "heat", first + 3) for pk, name, _ in flow.heat),
+    ]
+    flows = [
+        charts.Flow("own", "site", flow.own_kwh),
+        charts.Flow("grid", "site", (flow.facility_kwh - flow.own_kwh) if first else 0),
+        charts.Flow("site", "it", flow.it_kwh),
+        charts.Flow("site", "rest", rest),
+        charts.Flow("it", "heat", from_servers),
+        charts.Flow("it", "air", flow.it_kwh - from_servers),
+        charts.Flow("rest", "heat", flow.heat_kwh - from_servers),
+        *(charts.Flow("heat", f"to {pk}", 0 if taken else kwh) for pk, _, kwh in flow.heat),
+    ]
+    flows = [one for one in flows if one.value]
+    used = {key for one in flows for key in (one.source, one.target)}
+    return charts.sankey(
+        [node for node in nodes if node.key in used],
+        flows,
+        unit="kWh",
+        number=partial(words.number, decimals=0),
+        remainder=gettext("Used up there"),
+    )
 
 
 def uptime_drawing(

@@ -99,7 +99,7 @@ def _warmth(terms: Any) -> str:
 def _promise(terms: Any) -> str:
     if terms.promised_percent is None:
         return gettext("No share of the time is promised")
-    return gettext("Heat as agreed in %s %% of the delivery times") % words.quantity(
+    return gettext("Heat as agreed in %s%% of the delivery times") % words.quantity(
         terms.promised_percent
     )
 
@@ -127,7 +127,7 @@ def _counting(terms: Any, *, yours: bool) -> list[str]:
     for reason in REASONS:
         if reason == "estimated" and reason in terms.not_counted:
             found.append(
-                gettext("estimated, where more than %s %% of a day is")
+                gettext("estimated, where more than %s%% of a day is")
                 % words.quantity(terms.estimated_percent)
             )
         elif reason == "rejected" or reason in terms.not_counted:

@@ -27,6 +27,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+# Others stand with their code.
+_SIGNS = {"EUR": "€", "GBP": "£"}
 _Tell = Callable[[Decimal | None], str]
 
 
@@ -38,15 +40,17 @@ def sentences(
     Return what the terms say, the main price first.
     """
 
+    sign = _SIGNS.get(currency, f"{currency} ")
+
     def money(amount: Decimal | None) -> str:
         if amount is not None and amount == round(amount, 2):
-            return f"{currency} {amount:.2f}"
-        return f"{currency} {figure(amount)}"
+            return f"{sign}{amount:,.2f}"
+        return f"{sign}{figure(amount)}"
 
     told: list[str] = []
     if model == agreement.SAVINGS:
         told.append(
-            f"{figure(agreed.savings_share)} % of what the heat saves against the agreed baseline"
+            f"{figure(agreed.savings_share)}% of what the heat saves against the agreed baseline"
             " is paid; a month's loss lowers the next and is never charged."
         )
         if agreed.true_up:
@@ -113,7 +117,7 @@ def supply(
     ]
     told.append(f"Delivery times: {'; '.join(spans)}." if spans else "Delivery at all times.")
     if promised is not None:
-        told.append(f"Heat is there as agreed for {figure(promised)} % of these times.")
+        told.append(f"Heat is there as agreed for {figure(promised)}% of these times.")
     return told
 
 
@@ -138,15 +142,15 @@ def _schedule(agreed: Schedule) -> Iterator[str]:
 
 
 def _promise(promise: Promise) -> str:
-    most = f"at most {figure(promise.cap)} %"
+    most = f"at most {figure(promise.cap)}%"
     if isinstance(promise, StepCredit):
         return (
-            f"Availability of {figure(promise.target)} % is promised; each full"
-            f" {figure(promise.step)} points below give back {figure(promise.per_step)} % of the"
+            f"Availability of {figure(promise.target)}% is promised; each full"
+            f" {figure(promise.step)} points below give back {figure(promise.per_step)}% of the"
             f" fee, {most}. The credit stands on the bill by itself."
         )
     tiers = "; ".join(
-        f"from {figure(tier.at_least)} % {figure(tier.credit)} %" for tier in promise.tiers
+        f"from {figure(tier.at_least)}% {figure(tier.credit)}%" for tier in promise.tiers
     )
     return (
         f"By the month's availability this part of the fee is given back: {tiers}; {most}. The"
@@ -156,9 +160,9 @@ def _promise(promise: Promise) -> str:
 
 def figure(amount: Decimal | None) -> str:
     """
-    Write a figure as it was agreed, a dash for none.
+    Write a figure as it was agreed, thousands set apart; a dash for none.
     """
-    return "–" if amount is None else f"{amount.normalize():f}"
+    return "–" if amount is None else f"{amount.normalize():,f}"
 
 
 def _energy(
@@ -236,7 +240,7 @@ def _further(agreed: Agreed, tell: _Tell) -> Iterator[str]:
         yield f"A deposit of {tell(agreed.deposit)}, once; it is given back with the last bill."
     if agreed.escalation is not None:
         yield (
-            f"The fixed prices rise by {figure(agreed.escalation)} % each 1 January after the"
+            f"The fixed prices rise by {figure(agreed.escalation)}% each 1 January after the"
             " terms began."
         )
     if agreed.minimum_kwh is not None:
@@ -248,7 +252,7 @@ def _further(agreed: Agreed, tell: _Tell) -> Iterator[str]:
         yield f"A premium for heat use of {tell(agreed.premium_per_kw)} per kW a month."
     if agreed.heat_share is not None:
         yield (
-            f"{figure(agreed.heat_share)} % of the site's heat revenue goes back to its tenants,"
+            f"{figure(agreed.heat_share)}% of the site's heat revenue goes back to its tenants,"
             " shared by IT energy."
         )
     if agreed.attribute_price is not None:
@@ -271,10 +275,10 @@ def _index(item: Indexed) -> str:
     limits = [
         text
         for value, text in (
-            (clause.deadband, "moves within {} % leave it"),
-            (clause.collar, "never more than {} % from the start"),
-            (clause.step_up, "rises by at most {} % at once"),
-            (clause.step_down, "falls by at most {} % at once"),
+            (clause.deadband, "moves within {}% leave it"),
+            (clause.collar, "never more than {}% from the start"),
+            (clause.step_up, "rises by at most {}% at once"),
+            (clause.step_down, "falls by at most {}% at once"),
         )
         if value is not None
         for text in [text.format(figure(value * 100))]

@@ -59,6 +59,10 @@ def _first(*names: str) -> Coalesce:
     return Coalesce(*(F(name) for name in names))
 
 
+# Why no VAT is charged (EN 16931, categories of VAT); the others have a rate.
+_VAT = {"AE": "reverse charge", "E": "exempt", "Z": "at the zero rate"}
+
+
 @dataclass(frozen=True, slots=True)
 class TermsInWords:
     """
@@ -98,7 +102,7 @@ def terms_in_words(*, viewer: Viewer, contract: Contract) -> list[TermsInWords]:
                 model=terms.get_model_display(),
                 first_day=terms.valid.lower,
                 last_day=terms.valid.upper and terms.valid.upper - dt.timedelta(days=1),
-                vat=f"{terms.vat_category} {terms.vat_rate.normalize():f} %",
+                vat=_VAT.get(terms.vat_category, f"{terms.vat_rate.normalize():f}%"),
                 sentences=_sentences(terms, agreed, contract.currency),
                 schedule=words.schedule(agreed),
                 billed=terms.billed,
@@ -175,7 +179,7 @@ def loss_in_words(policy: LossPolicy) -> str:
     Return what is agreed about losses in a few words.
     """
     if policy.method == LossPolicy.Method.PERCENT:
-        return f"less {words.figure(policy.loss_percent)} % for losses"
+        return f"less {words.figure(policy.loss_percent)}% for losses"
     if policy.method == LossPolicy.Method.CONST_KW:
         return (
             f"less {words.figure(policy.loss_kw)} kW while the pipe is warmer than"
@@ -248,7 +252,7 @@ def _baseline(model: Baseline) -> str:
         f"The baseline “{model.name}”, {agreed}: {words.figure(model.base_kwh)} kWh a day and"
         f" {words.figure(model.slope_kwh)} kWh per degree day below"
         f" {words.figure(model.base_temperature)} °C, from a boiler of"
-        f" {words.figure(model.boiler_efficiency * 100)} % efficiency."
+        f" {words.figure(model.boiler_efficiency * 100)}% efficiency."
     )
 
 

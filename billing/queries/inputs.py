@@ -161,10 +161,10 @@ def _doubt(found: metering.MeteredEnergy, limits: metering.ShareLimits) -> str:
     tolerance = share.tolerance(review_over=limits.review_over, block_over=limits.block_over)
     if tolerance is Tolerance.ISSUE:
         return ""
-    told = f"{share.share * 100:.1f} % of the energy of {found.channel_key} is estimated"
+    told = f"{share.share * 100:.1f}% of the energy of “{found.point_name}” is estimated"
     if tolerance is Tolerance.BLOCK:
         most = float(limits.block_over * 100)
-        raise Incomplete(f"{told}; more than {most:g} % cannot be billed.")
+        raise Incomplete(f"{told}; more than {most:g}% cannot be billed.")
     return f"{told}."
 
 

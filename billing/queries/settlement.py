@@ -327,7 +327,7 @@ def lines_of(*, viewer: Viewer) -> QuerySet[InvoiceLine]:
     """
     return InvoiceLine.objects.filter(
         invoice__in=Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.ISSUED)
-    ).select_related("invoice__period", "terms")
+    ).select_related("invoice__period", "invoice__contract", "terms")
 
 
 def unpaid_before(*, operator_id: int, day: dt.date) -> QuerySet[Invoice]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext
 
 from billing import queries
+from portal.templatetags.portal import quantity
 from portal.views.base import PortalRequest, for_members
 from portal.views.heat_charts import days_chart
 from portal.views.lists import Column, csv_answer, listing
@@ -22,15 +24,15 @@ from telemetry import queries as telemetry
 
 # What the inputs are called, and their unit behind.
 _INPUTS = {
-    "days": ("days of the month it holds for", ""),
-    "days_in_month": ("days of the month", ""),
-    "contracted_kw": ("contracted power", "kW"),
-    "energy_kwh": ("energy as metered", "kWh"),
-    "taken_kwh": ("charged before in the year", "kWh"),
-    "attributes_kwh": ("covered by attributes", "kWh"),
-    "matched_kwh": ("matched in the hour", "kWh"),
-    "counted": ("time that counts", "s"),
-    "up": ("time available", "s"),
+    "days": ("Days of the month it holds for", ""),
+    "days_in_month": ("Days of the month", ""),
+    "contracted_kw": ("Contracted power", "kW"),
+    "energy_kwh": ("Energy as metered", "kWh"),
+    "taken_kwh": ("Charged before in the year", "kWh"),
+    "attributes_kwh": ("Covered by attributes", "kWh"),
+    "matched_kwh": ("Matched in the hour", "kWh"),
+    "counted": ("Time that counts", "s"),
+    "up": ("Time available", "s"),
 }
 
 
@@ -91,7 +93,7 @@ def _stored(line: Any) -> dict[str, Any]:
 def _inputs(line: Any) -> list[tuple[str, str, str]]:
     given = _stored(line)
     return [
-        (gettext(label), str(given[name]), unit)
+        (gettext(label), quantity(Decimal(str(given[name]))), unit)
         for name, (label, unit) in _INPUTS.items()
         if name in given
     ]

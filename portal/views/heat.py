@@ -57,13 +57,14 @@ def home(request: PortalRequest) -> HttpResponseBase:
         return _months_csv(rows)
     zone = ZoneInfo(building.site.timezone)
     full = [row for row in rows if row.month < now.astimezone(zone).date().replace(day=1)]
+    bills = billing.bills(viewer=request.viewer, building=building.pk)
     context = {
         "buildings": buildings,
         "building": building,
         "hand_off": hand_off,
         "zone": building.site.timezone,
         "today": now.astimezone(zone).date(),
-        "bills": billing.bills(viewer=request.viewer, building=building.pk)[:3],
+        "bills": billing.with_balance(bills)[:3],
         **_months_context(full[-12:], building),
         "so_far": rows[-1] if rows and len(full) < len(rows) else None,
         "kept": last_kept(request.viewer, building, now.astimezone(zone).date()),
@@ -79,7 +80,7 @@ def _all_buildings(
     context = {
         "rows": rows,
         "too_cool": sum(h is not None and h.state in {"cool", "none"} for _, h in rows),
-        "bills": billing.bills(viewer=request.viewer)[:5],
+        "bills": billing.with_balance(billing.bills(viewer=request.viewer))[:5],
         "today": timezone.localdate(),
         "operators": {b.site.operator_id: b.site.operator for b in buildings}.values(),
     }

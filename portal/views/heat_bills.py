@@ -53,7 +53,7 @@ def bills(request: PortalRequest) -> HttpResponseBase:
     """
     buildings = places.buildings(viewer=request.viewer)
     form = BillFilter(request.GET, viewer=request.viewer, buildings=buildings)
-    rows = queries.bills(viewer=request.viewer, **form.chosen())
+    rows = queries.with_balance(queries.bills(viewer=request.viewer, **form.chosen()))
     columns = _columns(several=len(buildings) > 1)
     if request.GET.get("format") == "csv":
         return csv_answer(sorted_rows(request, rows, columns), columns, filename="bills.csv")
@@ -72,7 +72,8 @@ def bill(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     One bill: what is to pay and by when, how it came about, and the registers behind it.
     """
-    shown = get_object_or_404(queries.invoice_details(viewer=request.viewer), pk=pk)
+    found = queries.with_balance(queries.invoice_details(viewer=request.viewer))
+    shown = get_object_or_404(found, pk=pk)
     energy = [line for line in shown.lines.all() if line.charge == "energy"]
     context = {
         "invoice": shown,

@@ -151,7 +151,7 @@ def overview(request: PortalRequest) -> HttpResponseBase:
         "chart": _month_chart(months, every),
         "sentence": _sentence(months),
         "compared": any(_summed(every, first_of_month(m.month, back=12)).kwh for m in months),
-        "invoice": billing.invoices(viewer=request.viewer).first(),
+        "invoice": billing.with_balance(billing.invoices(viewer=request.viewer)).first(),
         "days": DAYS,
         "zone": services[0].site.timezone,
         "now": now,

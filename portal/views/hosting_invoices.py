@@ -46,13 +46,14 @@ def invoices(request: PortalRequest) -> HttpResponseBase:
     The invoices issued to the tenant: searched, filtered, sorted, as pages or CSV.
     """
     form = OwnInvoiceFilter(request.GET, viewer=request.viewer)
-    rows = queries.invoices(viewer=request.viewer, **form.chosen())
+    rows = queries.with_balance(queries.invoices(viewer=request.viewer, **form.chosen()))
     columns = _columns()
     if request.GET.get("format") == "csv":
         return csv_answer(sorted_rows(request, rows, columns), columns, filename="invoices.csv")
     context = {
         "form": form,
         "listing": listing(request, rows, columns, default_sort="-issued_on"),
+        "today": timezone.localdate(),
     }
     template = "hosting/_invoice_rows.html" if request.htmx else "hosting/invoices.html"
     return render(request, template, context)
@@ -63,7 +64,8 @@ def invoice(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     One invoice: what is to pay, how it came about, and the registers behind it.
     """
-    shown = get_object_or_404(queries.invoice_details(viewer=request.viewer), pk=pk)
+    found = queries.with_balance(queries.invoice_details(viewer=request.viewer))
+    shown = get_object_or_404(found, pk=pk)
     context = {
         "invoice": shown,
         "metered": any(line.charge == "energy" for line in shown.lines.all()),

@@ -54,11 +54,15 @@ def invoices(request: PortalRequest) -> HttpResponseBase:
     All invoices of the operator: searched, filtered, sorted, as pages or CSV.
     """
     form = InvoiceFilter(request.GET, viewer=request.viewer)
-    rows = queries.invoices(viewer=request.viewer, **form.chosen())
+    rows = queries.with_balance(queries.invoices(viewer=request.viewer, **form.chosen()))
     columns = _invoice_columns()
     if request.GET.get("format") == "csv":
         return csv_answer(sorted_rows(request, rows, columns), columns, filename="invoices.csv")
-    context = {"form": form, "listing": listing(request, rows, columns)}
+    context = {
+        "form": form,
+        "listing": listing(request, rows, columns),
+        "today": timezone.localdate(),
+    }
     template = "ops/_invoice_rows.html" if request.htmx else "ops/invoices.html"
     return render(request, template, context)
 
@@ -68,8 +72,12 @@ def invoice(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     One invoice with what each line was computed from; a draft can be issued here.
     """
-    shown = get_object_or_404(queries.invoice_details(viewer=request.viewer), pk=pk)
-    context = {"invoice": shown, "may_bill": request.viewer.can(Action.BILL)}
+    found = queries.with_balance(queries.invoice_details(viewer=request.viewer))
+    context = {
+        "invoice": get_object_or_404(found, pk=pk),
+        "may_bill": request.viewer.can(Action.BILL),
+        "today": timezone.localdate(),
+    }
     return render(request, "ops/invoice.html", context)
 
 

@@ -85,7 +85,7 @@ def _words(found: queries.Hindrance) -> str:
             text = gettext("%(lacking)s of %(days)s days are not fully metered.")
             return text % {"lacking": figures[0], "days": figures[1]}
         case "estimates":
-            return gettext("%s %% of the energy is estimated.") % str(figures[0])
+            return gettext("%s%% of the energy is estimated.") % str(figures[0])
         case "approval":
             waiting: str = ngettext(
                 "%s edit or estimate waits for a second person.",

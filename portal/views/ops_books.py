@@ -29,7 +29,7 @@ from sites.access import Action, Kind
 def _named(kinds: Iterable[rules.RevenueKey]) -> list[tuple[rules.RevenueKey, str]]:
     models = dict(queries.price_models())
     return [
-        (key, gettext("%(model)s, %(rate)s %% VAT (%(category)s)") % {
+        (key, gettext("%(model)s, %(rate)s%% VAT (%(category)s)") % {
             "model": models.get(key.model, key.model), "rate": f"{key.vat_rate.normalize():f}",
             "category": key.vat_category,
         })

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from billing import queries as billing
-from portal.drawings import first_of_month, month_drawing
+from portal.drawings import first_of_month, flow_drawing, month_drawing
 from portal.forms.sites import SiteFilter
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing
@@ -214,6 +214,7 @@ def site(request: PortalRequest, slug: str) -> HttpResponseBase:
         "days": days,
         "uptime": uptime,
         "strip": _strip(request, shown, days, now) if uptime.boundary else None,
+        **_flow(request, shown.pk, today),
         **_now(request, shown.pk, now),
         "points": [(point, newest.get(point.pk)) for point in points],
         "deliveries": queries.buildings(viewer=request.viewer, site_id=shown.pk),
@@ -223,6 +224,23 @@ def site(request: PortalRequest, slug: str) -> HttpResponseBase:
         "gateways": telemetry.gateways(viewer=request.viewer, site_id=shown.pk),
     }  # fmt: skip
     return render(request, "ops/site.html", context)
+
+
+def _flow(request: PortalRequest, site_id: int, today: dt.date) -> dict[str, Any]:
+    flow = telemetry.energy_flow(
+        viewer=request.viewer, site_id=site_id,
+        first_month=first_of_month(today, back=12), last_month=first_of_month(today, back=1),
+    )  # fmt: skip
+    if flow is None:
+        return {}
+    of_100 = flow.heat_kwh / flow.facility_kwh * 100
+    return {
+        "flow": flow,
+        "flow_chart": flow_drawing(flow),
+        "flow_of_100": of_100,
+        # Little heat is told to a tenth; "0 kWh" would be wrong.
+        "flow_decimals": 1 if of_100 < 10 else 0,
+    }
 
 
 def _strip(request: PortalRequest, shown: Any, days: Sequence[Any], now: dt.datetime) -> Strip:

@@ -92,6 +92,7 @@ from telemetry.queries.evidence import (
 )
 from telemetry.queries.exporting import Told, export_rows
 from telemetry.queries.figures import Energy, Input, SiteFigures, public_site_figures, site_figures
+from telemetry.queries.flows import EnergyFlow, energy_flow
 from telemetry.queries.gateways import (
     UnknownName,
     all_gateways,
@@ -268,6 +269,7 @@ __all__ = [
     "DayCheck",
     "Displaced",
     "Energy",
+    "EnergyFlow",
     "ExpiredMeter",
     "Factor",
     "FactorMissing",
@@ -371,6 +373,7 @@ __all__ = [
     "eed_report",
     "eed_reports",
     "emission_factors",
+    "energy_flow",
     "energy_over",
     "energy_series",
     "estimated_share",

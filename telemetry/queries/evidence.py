@@ -34,6 +34,7 @@ class MeteredEnergy:
     point_id: int
     channel_id: int
     channel_key: str
+    point_name: str
     serials: str
     opening: Decimal
     closing: Decimal
@@ -129,6 +130,7 @@ def metered_energies(
                 point_id=channel.point_id,
                 channel_id=channel.pk,
                 channel_key=channel.key,
+                point_name=channel.point.name,
                 serials=", ".join(meter.serial for meter in there)[:60],
                 first_due=min((m.due for m in there if m.due is not None), default=None),
                 opening=known.opening,

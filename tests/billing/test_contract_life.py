@@ -101,9 +101,9 @@ def test_terms_in_words_say_bands_seasons_and_what_a_fee_covers():
         contracted_kw=D(30), price_per_kw=D(4), price_per_kwh=None, point="",
     )  # fmt: skip
 
-    assert "winter (Oct to Mar, Mon to Tue) EUR 0.08; rest (at all times) EUR 0.05" in usage[0]
+    assert "winter (Oct to Mar, Mon to Tue) €0.08; rest (at all times) €0.05" in usage[0]
     assert "The fee keeps the power ready and pays for energy up to the allowance." in fixed
-    assert "A deposit of EUR 500.00, once; it is given back with the last bill." in fixed
+    assert "A deposit of €500.00, once; it is given back with the last bill." in fixed
 
 
 def _month(savings: str, charged_on: str) -> dict[str, str]:

@@ -118,7 +118,7 @@ def test_usage_terms_with_tiers_minimum_and_a_tiered_remedy():
 
     text = _post(client, contract, "usage", **given)
 
-    assert "Energy in tiers a year, per kWh: up to 5000 kWh EUR 0.052; above EUR 0.043" in text
+    assert "Energy in tiers a year, per kWh: up to 5,000 kWh €0.052; above €0.043" in text
     assert "A fault is mended within 48 hours." in text
     terms = Terms.objects.get()
     assert terms.details == {
@@ -251,7 +251,7 @@ def test_points_say_their_losses():
 
     text = client.get(f"/ops/contracts/{contract.pk}/terms/new/?model=usage").content.decode()
 
-    assert "(less 3.2 % for losses)" in text
+    assert "(less 3.2% for losses)" in text
 
 
 def test_the_pages_cost_the_same_for_many(django_assert_num_queries: Any):

@@ -46,7 +46,7 @@ def test_a_customer_reads_what_counts_and_how_it_was_kept(client: Client):
 
     home = client.get("/heat/").content.decode()
     assert "Heat on time in" in home
-    assert "agreed 98 %" in home
+    assert "agreed 98%" in home
     usage = client.get(f"/heat/usage/?month={month}").content.decode()
     assert "188 of 192 kWh count" in usage
     assert "4.0 kWh: cooler than agreed" in usage

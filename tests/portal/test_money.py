@@ -147,6 +147,28 @@ def test_the_account_pays_by_code_and_shows_every_movement():
     assert IBAN in text
 
 
+def test_documents_say_to_both_sides_what_is_paid():
+    invoice = _invoice()
+    seller, buyer = _client(invoice.operator), _client(invoice.customer)
+    pages = [
+        (seller, "/ops/invoices/"), (seller, f"/ops/invoices/{invoice.pk}/"),
+        (buyer, "/heat/bills/"), (buyer, "/heat/"),
+    ]  # fmt: skip
+
+    def words(amount: str) -> list[str]:
+        operations.enter_payment(
+            operator_id=invoice.operator_id, booked_on=LATER.date(), amount=Decimal(amount),
+            currency="EUR", reference=amount, remittance=invoice.number, at=LATER, by_id=None,
+        )  # fmt: skip
+        return [_page(client, address) for client, address in pages]
+
+    part, rest = words("79.15"), words("200.00")
+
+    assert all("€200.00 open" in text and ">Paid<" not in text for text in part)
+    assert all(" open</span>" not in text and "Paid" in text for text in rest)
+    assert "It is paid." in _page(buyer, f"/heat/bills/{invoice.pk}/")
+
+
 def test_contracts_speak_in_sentences_and_drafts_are_started():
     invoice = _invoice()
     contract = invoice.contract
@@ -155,8 +177,8 @@ def test_contracts_speak_in_sentences_and_drafts_are_started():
 
     assert contract.reference in _page(client, "/ops/contracts/?model=usage&status=draft")
     text = _page(client, f"/ops/contracts/{contract.pk}/")
-    assert "30 kW of power kept ready at EUR 4.00 per kW a month," in text
-    assert "Energy at EUR 0.0616 per kWh, counted at heat." in text
+    assert "30 kW of power kept ready at €4.00 per kW a month," in text
+    assert "Energy at €0.0616 per kWh, counted at heat." in text
     client.post(f"/ops/contracts/{contract.pk}/start/")
     client.post(f"/ops/contracts/{contract.pk}/convert/")
     contract.refresh_from_db()
@@ -171,7 +193,7 @@ def test_a_line_is_explained_down_to_its_readings():
     text = _page(client, f"/lines/{line.pk}/")
 
     assert "1860.000 kWh × 0.0616" in text
-    assert "1860.000000000 kWh" in text
+    assert "Energy as metered</dt><dd>1,860 kWh" in text
     assert "745" in text
     assert "<svg" in text
     readings = b"".join(

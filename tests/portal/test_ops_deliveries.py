@@ -113,7 +113,7 @@ def test_the_page_says_what_counts_and_why_not_and_gives_it_as_csv(client: Clien
     assert "outside the delivery times 64.0 kWh; cooler than agreed 4.0 kWh" in page
     # Sunday and Monday sixteen hours each, one of them too cool.
     assert "96.9%" in page
-    assert "agreed 98 %" in page
+    assert "agreed 98%" in page
     days = _csv(client, f"{address}&format=csv&of=days")
     assert days[0].startswith("day,metered_kwh,counted_kwh,not_counted_kwh,rejected_kwh")
     assert len(days) == 3

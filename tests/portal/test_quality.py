@@ -314,7 +314,7 @@ def test_the_share_of_estimates_has_limits_that_can_be_set(client: Client):
 
     page = client.get(address).content.decode()
     assert "Waits" in page
-    assert "limits 1 % and 4 %" in page
+    assert "limits 1% and 4%" in page
 
 
 def test_single_keys_can_be_switched_off(client: Client):
@@ -368,5 +368,5 @@ def test_what_is_held_leads_to_the_findings(client: Client):
     page = client.get(f"/ops/billing/{run.pk}/").content.decode()
 
     (item,) = run.items.all()
-    assert "more than 1 % cannot be billed" in item.reason
+    assert "more than 1% cannot be billed" in item.reason
     assert f"/ops/quality/?site={channel.site_id}" in page

@@ -202,3 +202,54 @@ def test_many_sites_cost_what_one_costs(django_assert_num_queries):
             )  # fmt: skip
         assert len(found) == len(some)
         assert all(f.pue.reason is Reason.LOW_COVERAGE for f in found.values())
+
+
+def _flow(site: Site, first: dt.date, last: dt.date) -> queries.EnergyFlow | None:
+    return queries.energy_flow(
+        viewer=_viewer(site.operator), site_id=site.pk, first_month=first, last_month=last
+    )
+
+
+def test_the_flow_of_a_site_balances_and_names_who_took_heat():
+    site, channels = _measured_site(facility=24, it=20, heat_handoff=12)
+
+    flow = _flow(site, MARCH, MARCH)
+
+    assert flow is not None
+    assert (flow.facility_kwh, flow.it_kwh, flow.own_kwh) == (24 * 743, 20 * 743, 0)
+    point = channels["heat_handoff"].point
+    assert flow.heat == [(point.pk, point.name, 12 * 743)]
+    assert flow.coverage == 1
+
+
+def test_the_flow_is_of_the_newest_month_with_enough_where_the_year_lacks_hours():
+    site, _ = _measured_site(facility=24, it=20, heat_handoff=12)
+
+    flow = _flow(site, dt.date(2025, 2, 1), OCTOBER)
+
+    assert flow is not None
+    assert (flow.first_month, flow.last_month) == (MARCH, MARCH)
+
+
+@pytest.mark.parametrize(
+    "kilowatts",
+    [
+        {"facility": 24, "it": 20},
+        {"facility": 20, "it": 24, "heat_handoff": 12},
+        {"facility": 24, "it": 20, "heat_handoff": 30},
+    ],
+    ids=["no heat meter", "servers above all", "more heat than power"],
+)
+def test_there_is_no_flow_that_cannot_be(kilowatts: dict[str, float]):
+    site, _ = _measured_site(**kilowatts)
+
+    assert _flow(site, MARCH, MARCH) is None
+
+
+def test_the_flow_is_not_for_customers_nor_for_other_operators():
+    site, channels = _measured_site(facility=24, it=20, heat_handoff=12)
+    partner = channels["heat_handoff"].point.delivery_point.partner
+    asked = {"site_id": site.pk, "first_month": MARCH, "last_month": MARCH}
+
+    for viewer in (_viewer(partner), _viewer(factories.make_site().operator), STRANGER):
+        assert queries.energy_flow(viewer=viewer, **asked) is None

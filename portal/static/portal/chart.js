@@ -184,7 +184,7 @@
         legend: { show: false },
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), series.zone),
-        scales: { x: { range: () => this.range }, ...(series.unit === "%" ? { y: { range: [0, 105] } } : {}) },
+        scales: { x: { range: () => this.range }, y: { range: (plot, low, high) => this.upright(low, high) } },
         axes: [
           axis((plot, splits, index, space, step) => splits.map((at) => this.tick(at, step)), { space: 76 }),
           axis((plot, splits) => splits.map((value) => this.number.format(value)), { size: 64 }),
@@ -200,6 +200,13 @@
           }],
         },
       };
+    }
+
+    // Power and energy stand on zero, so that twice as high is twice as much; temperatures do not.
+    upright(low, high) {
+      if (this.series.unit === "%") return [0, 105];
+      const [from, to] = uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true);
+      return low >= 0 && !["°C", "K"].includes(this.series.unit) ? [0, to] : [from, to];
     }
 
     // The legend beside the figure names only the qualities that are there to see.

@@ -6,7 +6,8 @@
    [data-focus]                   gets the focus when the control that had it was replaced
    HX-Trigger {"announce": text}  is spoken through #status
    [data-copy="#id" or a text]    copies; data-copied is said when done
-   [data-opens="#id"]             opens a dialog; [data-closes] closes the one around it */
+   [data-opens="#id"]             opens a dialog; [data-closes] closes the one around it
+   [data-ticks="name"]            ticks all boxes of that name in its form */
 (() => {
   "use strict";
   const BEAT = 10_000, ENOUGH = 5, BAR = 150, SLOW = 3_000, CANCEL = 10_000;
@@ -142,6 +143,42 @@
 
   document.addEventListener("announce", ({ detail }) => say(detail.value));
 
+  // -- narrow windows: what is beyond the edge, and filters behind one button -------------------
+
+  const narrow = matchMedia("(max-width: 40rem)");
+
+  const showCurrent = () => {
+    for (const link of document.querySelectorAll(".top nav [aria-current], .tabs [aria-current]")) {
+      const list = link.closest("ul");
+      list.scrollLeft = link.offsetLeft - list.offsetLeft - list.clientWidth / 3;
+    }
+  };
+
+  const fold = (form) => {
+    const fields = form.querySelectorAll("label");
+    const template = find("#banners")?.content.querySelector('[data-kind="filters"]');
+    if (fields.length < 3 || !template || find(".unfold", form)) return;
+    const button = template.cloneNode(true);
+    const set = [...fields].slice(1).filter((label) => {
+      const control = find("input, select", label);
+      return control?.type === "checkbox" ? control.checked : control?.value;
+    }).length;
+    find("[data-slot]", button).textContent = set || "";
+    button.addEventListener("click", () => {
+      button.setAttribute("aria-expanded", String(!form.classList.toggle("folded")));
+    });
+    fields[0].after(button);
+    form.classList.add("folded");
+  };
+
+  const fit = () => {
+    if (!narrow.matches) return;
+    showCurrent();
+    document.querySelectorAll("form.filters[role=search]").forEach(fold);
+  };
+  narrow.addEventListener("change", fit);
+  fit();
+
   // -- dialogs, menus, copying ----------------------------------------------------------------
 
   const copied = async (text) => {
@@ -178,6 +215,13 @@
     if ("copy" in control.dataset) copy(control);
     else if ("opens" in control.dataset) find(control.dataset.opens)?.showModal();
     else control.closest("dialog")?.close();
+  });
+
+  // A tick for all rows that can be chosen: [data-ticks="name of their boxes"].
+  document.addEventListener("change", ({ target }) => {
+    const name = target.dataset?.ticks;
+    if (!name) return;
+    for (const box of target.form.querySelectorAll(`input[type=checkbox][name="${name}"]`)) box.checked = target.checked;
   });
 
   document.addEventListener("keydown", ({ key }) => {
