@@ -19,7 +19,7 @@ from django.templatetags.static import static
 from django.utils import translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from billing.operations import charge_name
 from telemetry.domain import meter_status, supply
@@ -233,6 +233,20 @@ def hours(seconds: float | Absent) -> str:
     if seconds is None or isinstance(seconds, str):
         return DASH
     return number(seconds / 3600, 1)
+
+
+@register.filter
+def lasted(span: Any) -> str:
+    """
+    Write how long a range of instants lasts, in the unit that fits: 45 min, 6 h or 3 days.
+    """
+    seconds = (span.upper - span.lower).total_seconds()
+    if seconds < 3600:
+        return f"{number(seconds / 60)}\N{NO-BREAK SPACE}min"
+    if seconds < 2 * 86_400:
+        return f"{quantity(round(seconds / 3600, 1))}\N{NO-BREAK SPACE}h"
+    days = round(seconds / 86_400)
+    return ngettext("%s day", "%s days", days) % number(days)
 
 
 @register.filter

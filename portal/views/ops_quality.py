@@ -55,7 +55,7 @@ def _columns() -> Sequence[Column[Any]]:
         Column("site", gettext("Site"), ("channel__site__name",), lambda f: f.channel.site.name),
         Column("from", gettext("From"), ("span__startswith",),
                lambda f: f.span.lower.isoformat()),
-        Column("until", "", (), lambda f: f.span.upper.isoformat()),
+        Column("until", gettext("Lasted"), (), lambda f: f.span.upper.isoformat(), numeric=True),
         Column("state", gettext("State"), ("state",), lambda f: f.state),
         Column("measured", "", (), lambda f: f.measured),
         Column("limit", "", (), lambda f: f.limit),

@@ -248,8 +248,11 @@ def test_there_is_no_flow_that_cannot_be(kilowatts: dict[str, float]):
 
 def test_the_flow_is_not_for_customers_nor_for_other_operators():
     site, channels = _measured_site(facility=24, it=20, heat_handoff=12)
-    partner = channels["heat_handoff"].point.delivery_point.partner
-    asked = {"site_id": site.pk, "first_month": MARCH, "last_month": MARCH}
+    building = channels["heat_handoff"].point.delivery_point
+    assert building is not None
 
-    for viewer in (_viewer(partner), _viewer(factories.make_site().operator), STRANGER):
-        assert queries.energy_flow(viewer=viewer, **asked) is None
+    for viewer in (_viewer(building.partner), _viewer(factories.make_site().operator), STRANGER):
+        flow = queries.energy_flow(
+            viewer=viewer, site_id=site.pk, first_month=MARCH, last_month=MARCH
+        )
+        assert flow is None
