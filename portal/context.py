@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
 
+from portal.templatetags import portal as words
 from sites import queries
 from sites.access import Action, Kind, Viewer
 from telemetry import queries as metering
@@ -153,6 +154,30 @@ def _quality_places() -> list[tuple[str, str]]:
         ("ops-shares", gettext("Estimated share")),
         ("ops-quality-rules", gettext("Thresholds")),
     ]
+
+
+def places_of(viewer: Viewer) -> list[tuple[str, str, str]]:
+    """
+    Return every page an operator can go to by name: its address's name, what it is called and
+    what it belongs to. A page that stands in two lists is here once.
+    """
+    if viewer.kind is not Kind.OPERATOR:
+        return []
+    parts = [
+        (gettext("Alarms"), _alarm_places(viewer)),
+        (gettext("Availability"), _availability_places()),
+        (gettext("Data quality"), _quality_places()),
+        (gettext("Billing"), words.billing_tabs()),
+        (gettext("Contracts"), words.contract_tabs()),
+        (gettext("Money"), words.money_tabs()),
+        (gettext("Statements"), words.statement_tabs()),
+        ("", [("people", gettext("People")), ("settings", gettext("Your settings"))]),
+    ]
+    found: dict[str, tuple[str, str, str]] = {}
+    for group, named in [*_places(viewer.kind), *parts]:
+        for name, label in named:
+            found.setdefault(name, (name, label, group))
+    return list(found.values())
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:

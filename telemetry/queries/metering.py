@@ -7,17 +7,21 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from sites.access import Viewer
 from telemetry.models import Channel, Installation, MeteringPoint, Rollup
 
 
-def points(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[MeteringPoint]:
+def points(
+    *, viewer: Viewer, site_id: int | None = None, search: str = ""
+) -> QuerySet[MeteringPoint]:
     """
     Return the metering points the viewer may see, in the order of the energy flow, each with
     the serial, make and calibration date of the meter there now.
+
+    :param search: part of the point's name, its code or its site's name
     """
     now = timezone.now()
     there = Installation.objects.filter(
@@ -33,6 +37,10 @@ def points(*, viewer: Viewer, site_id: int | None = None) -> QuerySet[MeteringPo
         )
         .order_by("boundary", "name")
     )
+    if search:
+        rows = rows.filter(
+            Q(name__icontains=search) | Q(code__icontains=search) | Q(site__name__icontains=search)
+        )
     return rows if site_id is None else rows.filter(site_id=site_id)
 
 

@@ -19,6 +19,7 @@ MORE: list[tuple[str, str, str]] = [
     ("operator", "ops/contracts/<int:pk>/terms/new/", "?model=fixed"),
     ("operator", "ops/contracts/<int:pk>/terms/new/", "?model=savings"),
     ("operator", "ops/contracts/<int:pk>/simulate/", "?price_per_kw=5"),
+    ("operator", "ops/find/", "?q=nothing+matches"),
     ("operator", "ops/contracts/indices/", "?search=nothing+matches"),
     ("operator", "ops/invoices/", "?search=nothing+matches"),
     ("operator", "ops/billing/checks/", "?search=nothing+matches"),
