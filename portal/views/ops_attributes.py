@@ -120,14 +120,17 @@ def lot(request: PortalRequest, pk: int) -> HttpResponseBase:
     context = {
         "lot": shown,
         "left": shown.kwh - shown.used_kwh,
-        "allocations": queries.allocations(viewer=request.viewer, lot_id=pk)[:200],
+        "listing": listing(
+            request, queries.allocations(viewer=request.viewer, lot_id=pk), columns=[]
+        ),
         "cancellation": cancellation,
         "allocation": allocation,
         "form": allocation if allocation.errors else cancellation,
         "counts": shown.cancelled_on is not None or shown.kind in ("tariff", "onsite"),
         "may_write": _may(request),
     }
-    return render(request, "ops/lot.html", context)
+    template = "ops/_allocation_rows.html" if request.htmx else "ops/lot.html"
+    return render(request, template, context)
 
 
 def _allocation(request: PortalRequest, *given: Any) -> Allocation:
