@@ -21,6 +21,7 @@ from portal.drawings import first_of_month, flow_drawing, month_drawing
 from portal.forms.sites import SiteFilter
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing
+from portal.views.ops_deliveries import asked_month
 from portal.views.uptime import Strip, span_of, strip_of
 from sites import queries
 from sites.access import Action, Kind
@@ -227,20 +228,30 @@ def site(request: PortalRequest, slug: str) -> HttpResponseBase:
 
 
 def _flow(request: PortalRequest, site_id: int, today: dt.date) -> dict[str, Any]:
+    """
+    Return where the energy went in the month of the address, else in twelve months.
+    """
+    newest = first_of_month(today, back=1)
+    # The running month would miss the hours that are still to come.
+    month = min(asked_month(request, today), newest) if "month" in request.GET else None
     flow = telemetry.energy_flow(
         viewer=request.viewer, site_id=site_id,
-        first_month=first_of_month(today, back=12), last_month=first_of_month(today, back=1),
+        first_month=month or first_of_month(today, back=12), last_month=month or newest,
     )  # fmt: skip
-    if flow is None:
-        return {}
-    of_100 = flow.heat_kwh / flow.facility_kwh * 100
-    return {
+    context = {
         "flow": flow,
-        "flow_chart": flow_drawing(flow),
-        "flow_of_100": of_100,
-        # Little heat is told to a tenth; "0 kWh" would be wrong.
-        "flow_decimals": 1 if of_100 < 10 else 0,
+        "flow_month": month,
+        "flow_earlier": first_of_month(month, back=1) if month else newest,
+        "flow_later": first_of_month(month, back=-1) if month and month < newest else None,
     }
+    if flow is None:
+        return context
+    of_100 = flow.heat_kwh / flow.facility_kwh * 100
+    # Little heat is told to a tenth; "0 kWh" would be wrong.
+    decimals = 1 if of_100 < 10 else 0
+    return context | {
+        "flow_chart": flow_drawing(flow), "flow_of_100": of_100, "flow_decimals": decimals,
+    }  # fmt: skip
 
 
 def _strip(request: PortalRequest, shown: Any, days: Sequence[Any], now: dt.datetime) -> Strip:

@@ -5,11 +5,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from sites.domain import local_month
 from sites.models import Site
 from telemetry import operations as metering
-from telemetry.models import Channel
+from telemetry.models import Channel, MeteringPoint
 from tests import factories
-from tests.factories_telemetry import csv_of, ingest_csv, make_heat_channel
+from tests.factories_telemetry import csv_of, ingest_csv, load, make_channel, make_heat_channel
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,26 @@ def test_a_site_shows_its_note_its_heat_and_its_points(client: Client):
     assert channel.point.name in text
     assert "No heartbeat is measured at this site." in text
     assert told.getvalue().decode().startswith("month,heat_kwh,coverage,quality")
+
+
+def test_a_site_shows_where_its_energy_went_in_a_year_and_in_a_month(client: Client):
+    site = factories.make_site()
+    for boundary, kw in (("facility", 24), ("it", 20), ("heat_handoff", 12)):
+        channel = make_channel(site=site, boundary=MeteringPoint.Boundary(boundary))
+        load(channel, local_month(2025, 3, site.timezone), kw)
+    _signed_in(client, site)
+    address = f"/ops/sites/{site.slug}/"
+
+    year = client.get(address).content.decode()
+    march = client.get(address, {"month": "2025-03"}).content.decode()
+    april = client.get(address, {"month": "2025-04"}).content.decode()
+
+    # A year ago: too little of the last twelve months was measured.
+    assert "Where the energy went" not in year
+    assert "<strong>50 kWh</strong> were handed over as heat" in march
+    assert "17,832" in march
+    assert "Not shown for April 2025" in april
+    assert "?month=2025-03#energy" in april
 
 
 def test_a_point_shows_the_figure_of_its_channel(client: Client):
