@@ -17,8 +17,8 @@ from babel import Locale, dates, numbers
 from django import template
 from django.templatetags.static import static
 from django.utils import translation
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 
 from billing.operations import charge_name
@@ -233,6 +233,14 @@ def hours(seconds: float | Absent) -> str:
     if seconds is None or isinstance(seconds, str):
         return DASH
     return number(seconds / 3600, 1)
+
+
+@register.filter
+def lowered(text: str) -> SafeString:
+    """
+    Write the 2 of CO2 below the line, as a formula has it.
+    """
+    return mark_safe(conditional_escape(text).replace("CO2", "CO<sub>2</sub>"))  # noqa: S308 - escaped
 
 
 @register.filter
