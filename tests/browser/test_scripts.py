@@ -214,3 +214,30 @@ def test_a_series_that_cannot_be_loaded_says_so(chromium: Browser, live_server: 
 
     expect(_readout(page)).to_have_text("The readings could not be loaded.")
     context.close()
+
+
+def test_filters_stand_behind_one_button_in_a_narrow_window(page: Page):
+    state, button = page.get_by_label("State"), page.get_by_role("button", name="Filters")
+    expect(state).to_be_visible()
+    expect(button).to_be_hidden()
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(state).to_be_hidden()
+    # The search stays, and the button tells how many filters are set.
+    expect(page.get_by_label("Search")).to_be_visible()
+    expect(button).to_have_text(re.compile(r"Filters\s*1"))
+    button.click()
+
+    expect(state).to_be_visible()
+    expect(button).to_have_attribute("aria-expanded", "true")
+
+
+def test_one_tick_chooses_all_rows_of_its_form(page: Page):
+    everything = page.get_by_label("All on this page")
+    everything.check()
+    ticked = page.locator("input[name=row]:checked").count()
+    others = page.locator("input[name=other]:checked").count()
+    everything.uncheck()
+
+    assert (ticked, others) == (2, 0)
+    assert page.locator("input[name=row]:checked").count() == 0

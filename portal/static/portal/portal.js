@@ -159,11 +159,15 @@
     const template = find("#banners")?.content.querySelector('[data-kind="filters"]');
     if (fields.length < 3 || !template || find(".unfold", form)) return;
     const button = template.cloneNode(true);
-    const set = [...fields].slice(1).filter((label) => {
-      const control = find("input, select", label);
-      return control?.type === "checkbox" ? control.checked : control?.value;
-    }).length;
-    find("[data-slot]", button).textContent = set || "";
+    const count = () => {
+      const set = [...fields].slice(1).filter((label) => {
+        const control = find("input, select", label);
+        return control?.type === "checkbox" ? control.checked : control?.value;
+      });
+      find("[data-slot]", button).textContent = set.length || "";
+    };
+    count();
+    form.addEventListener("change", count);
     button.addEventListener("click", () => {
       button.setAttribute("aria-expanded", String(!form.classList.toggle("folded")));
     });
