@@ -315,7 +315,7 @@ def test_pages_cost_the_same_for_much_data(client: Client, django_assert_max_num
         ("/heat/", 17),
         ("/heat/usage/", 15),
         ("/heat/temperature/", 17),
-        ("/heat/agreement/", 9),
+        ("/heat/agreement/", 11),
     ]:
         with django_assert_max_num_queries(most):
             assert client.get(page).status_code == 200
