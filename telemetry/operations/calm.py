@@ -14,6 +14,7 @@ from django.db import connection
 from telemetry.domain import vee
 from telemetry.models import Channel
 from telemetry.operations import rollup_sql as sql
+from telemetry.operations.quality_reach import SWAYED
 from telemetry.queries.dials import dials, power_channel
 
 Quarters = dict[str, str]
@@ -56,9 +57,7 @@ SELECT bool_and(calm AND (rose OR NOT inside OR NOT %(moves)s))
       AND v.superseded_at IS NULL
       AND v.at >= (SELECT coalesce(before, '-infinity') FROM beyond)
       AND v.at <= (SELECT coalesce(after, 'infinity') FROM beyond))
-    AND NOT EXISTS (SELECT FROM telemetry_finding f WHERE f.channel_id = %(channel)s
-      AND f.state <> 'gone' AND f.rule = ANY(%(rules)s)
-      AND f.span && tstzrange(%(lower)s, %(upper)s)),
+    AND NOT {SWAYED},
   {_ARRAYS}
 FROM quarters
 """  # noqa: S608 - the parts are constants of this module

@@ -265,7 +265,7 @@ def no_heat(days: DueDaysOf) -> Looked:
     given = facility_inputs(energy_channels(site_ids=[days.channel.site_id]))
     if not given.it:
         return
-    reach = local_days(days.due[0] - DAY, days.due[-1] + 2 * DAY, days.zone)
+    reach = local_days(days.due[0] - 2 * DAY, days.due[-1] + 3 * DAY, days.zone)
     it = hourly_kwh([c.channel_id for c in given.it], reach)
     heat = hourly_kwh([c.channel_id for c in given.heat], reach)
     rejected = set(
@@ -275,7 +275,8 @@ def no_heat(days: DueDaysOf) -> Looked:
         ).values_list("start_at", flat=True)
     )  # fmt: skip
     rated = days.channel.site.rated_it_kw
-    for day in days.due:
+    # Hours on either side of midnight are one stretch, so the days beside are looked at too.
+    for day in sorted({due + n * DAY for due in days.due for n in (-1, 0, 1)}):
         limits, period = days.rules(day)["zero"], days.period(day)
         if not any(start in it and start in heat for start in _hours_of(period)):
             continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,8 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from telemetry.domain import vee
 from telemetry.models import Channel, Decision, Finding, VeeValue
+from telemetry.operations import quality_reach as reach
+from telemetry.operations.quality_reach import Span
 from telemetry.operations.settling import around, drop_obsolete
 from telemetry.queries import rule_settings as settings
 from telemetry.queries.dials import (
@@ -26,10 +29,6 @@ from telemetry.queries.dials import (
     rows_around,
 )
 
-Span = tuple[dt.datetime, dt.datetime]
-
-# How far around a dirty range the readings are looked at together.
-CONTEXT = dt.timedelta(days=2)
 # What the checks of readings find; other rules have checks of their own.
 READING_RULES = ("lost", "dip", "reset", "rise", "stale", "limit", "flat", "gap")
 _TEMPERATURES = frozenset(
@@ -39,20 +38,26 @@ _TEMPERATURES = frozenset(
 _OUTDOORS = {"low": -50, "high": 50}
 
 
-def check_ranges(*, channel: Channel, spans: Sequence[Span], at: dt.datetime) -> list[Span]:
+def check_ranges(
+    *, channel: Channel, spans: Sequence[Span], marked_at: dt.datetime, at: dt.datetime
+) -> list[Span]:
     """
-    Check dirty ranges of a channel and return what has to be rolled up: the ranges, and what
-    the rules changed. Opens no transaction: it belongs to the rollup's.
+    Check dirty ranges of a channel, the last marked at `marked_at`, and return what has to be
+    rolled up: the ranges, and what the rules changed. Opens no transaction: it belongs to the
+    rollup's.
     """
     unchecked = channel.kind == Channel.Kind.HEARTBEAT or channel.quantity == "month_end"
     if unchecked or not spans:
         return list(spans)
-    whole = (spans[0][0] - CONTEXT, spans[-1][1] + CONTEXT)
+    whole = (spans[0][0] - reach.REACH, spans[-1][1] + reach.REACH)
     regimes = settings.regimes(channel=channel, lower=whole[0], upper=whole[1])
-    found = list(spans)
+    found, looked = list(spans), []
     for lower, upper in spans:
         if any(_worth_a_look(channel, lower, upper, regime.rules) for regime in regimes):
-            found += _check(channel, (lower, upper), regimes, at)
+            area, changed = _check(channel, (lower, upper), at)
+            looked.append(area)
+            found += changed
+    reach.mark_beside(channel=channel, dirty=spans, looked=looked, marked_at=marked_at, at=at)
     return _merged(found)
 
 
@@ -70,7 +75,7 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 
 # Something was found here before, or the readings do what a calm channel never does. `most` is
 # what a register may rise in a second, `high` and `low` what a gauge may read.
-_GATE = """
+_GATE = f"""
 WITH around AS (
   (SELECT at, value FROM telemetry_reading WHERE channel_id = %(channel)s AND at < %(lower)s
     ORDER BY at DESC LIMIT 1)
@@ -91,13 +96,11 @@ WITH around AS (
 )
 SELECT EXISTS (SELECT FROM telemetry_veevalue v WHERE v.channel_id = %(channel)s
     AND v.superseded_at IS NULL AND v.at >= %(lower)s AND v.at < %(upper)s)
-  OR EXISTS (SELECT FROM telemetry_finding f WHERE f.channel_id = %(channel)s
-    AND f.state <> 'gone' AND f.rule = ANY(%(rules)s)
-    AND f.span && tstzrange(%(lower)s, %(upper)s))
-  OR EXISTS (SELECT FROM stepped WHERE {broken})
+  OR {reach.SWAYED}
+  OR EXISTS (SELECT FROM stepped WHERE {{broken}})
   OR EXISTS (SELECT FROM islands WHERE value <> 0 GROUP BY island
     HAVING max(at) - min(at) > make_interval(secs => %(flat)s))
-"""
+"""  # noqa: S608 - the parts are constants of this module
 _REGISTER_GATE = _GATE.replace("{broken}", "value = 0 OR change < 0 OR step > 3600 OR change > %(most)s * step")  # noqa: E501 # fmt: skip
 _VALUE_GATE = _GATE.replace(
     "{broken}", "value = 0 AND %(zeros)s OR value > %(high)s OR value < %(low)s OR step > %(late)s"
@@ -159,9 +162,8 @@ def _breaches_under(channel: Channel, window: Span, rules: Any) -> list[vee.Brea
     zeros: set[dt.datetime] = set()
     if register is not None:
         zeros = {at for at, value in rows_around(register.pk, *window) if value == 0}
-        # A register that never counted says nothing about the line.
-        if not register.readings.exclude(value=0).exists():
-            zeros = set()
+        since = reach.counted_since(register) if zeros else None
+        zeros = {at for at in zeros if since is not None and at > since}
     breaches = vee.check_values(
         rows, is_temperature=channel.quantity in _TEMPERATURES,
         rated=rated(channel, window[0]), zeros=zeros, rules=_limits_fit(channel, rules),
@@ -206,25 +208,38 @@ def _register_breaches(
 # --- Noting what was found -------------------------------------------------------------------
 
 
-def _check(
-    channel: Channel, dirty: Span, regimes: Sequence[settings.Regime], at: dt.datetime
-) -> list[Span]:
+def _check(channel: Channel, dirty: Span, at: dt.datetime) -> tuple[Span, list[Span]]:
     """
-    Check a dirty range with its surroundings; return what changed in the effective series.
+    Check a dirty range with all that it sways; return the area that was judged, and what changed
+    in the effective series.
     """
-    window = (dirty[0] - CONTEXT, dirty[1] + CONTEXT)
-    known = list(
-        Finding.objects.select_for_update()
-        .filter(channel=channel, rule__in=READING_RULES, span__overlap=DateTimeTZRange(*window))
-        .exclude(state=Finding.State.GONE)
-    )
-    breaches = _breaches(channel, window, regimes)
-    area = _area(_over_zeros(channel, dirty), breaches, known)
-    breaches = [b for b in breaches if b.start < area[1] and b.end > area[0]]
+    is_register = channel.kind == Channel.Kind.REGISTER
+    # The reading that follows ends the range where it lies on the hour, and is judged by it too.
+    area = dirty[0], dirty[1] + vee.TICK
+    while True:
+        window = reach.window(channel, area)
+        regimes = settings.regimes(channel=channel, lower=window[0], upper=window[1])
+        known = list(
+            Finding.objects.select_for_update()
+            .filter(channel=channel, rule__in=READING_RULES, span__overlap=DateTimeTZRange(*window))
+            .exclude(state=Finding.State.GONE)
+        )
+        breaches = [_whole(b, window, known) for b in _breaches(channel, window, regimes)]
+        found = [(b.rule, b.start, b.end) for b in breaches]
+        found += [(f.rule, f.span.lower, f.span.upper) for f in known]
+        wider = reach.swayed(area, dirty, found)
+        if wider == area or not is_register:
+            break
+        area = wider
+    # What a gauge did beyond the window stands as it was judged then.
+    area = wider if is_register else (max(wider[0], window[0]), min(wider[1], window[1]))
     wanted: dict[dt.datetime, tuple[vee.Replacement, Finding]] = {}
     seen: set[int] = set()
     for breach in breaches:
-        finding = note(channel, breach, _same(breach, known), at)
+        if breach.start >= area[1] or breach.end <= area[0]:
+            continue
+        unseen = [finding for finding in known if finding.pk not in seen]
+        finding = note(channel, breach, _same(breach, unseen), at)
         seen.add(finding.pk)
         if finding.state != Finding.State.DISMISSED:
             wanted.update({value.at: (value, finding) for value in breach.values})
@@ -235,36 +250,24 @@ def _check(
     ]  # fmt: skip
     let_go(gone, at)
     changed = drop_obsolete(channel=channel, findings=[f.pk for f in gone], at=at)
-    return changed + _apply(channel, area, wanted, at)
+    return area, changed + _apply(channel, area, wanted, at)
 
 
-# A zero is no neighbour of a register's reading where it is lost communication, so what changed
-# has to do with the nearest reading beyond zeros at its ends, as far as is looked at together.
-_OVER_ZEROS = """
-SELECT
-  least(%(lower)s, (SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
-    AND at < %(lower)s AND at >= %(first)s AND value <> 0
-    AND 0 = (SELECT value FROM telemetry_reading WHERE channel_id = %(channel)s
-      AND at >= %(lower)s ORDER BY at LIMIT 1)
-    ORDER BY at DESC LIMIT 1)),
-  greatest(%(upper)s, (SELECT at FROM telemetry_reading WHERE channel_id = %(channel)s
-    AND at > %(upper)s AND at < %(last)s AND value <> 0
-    AND 0 = (SELECT value FROM telemetry_reading WHERE channel_id = %(channel)s
-      AND at <= %(upper)s ORDER BY at DESC LIMIT 1)
-    ORDER BY at LIMIT 1) + interval '1 microsecond')
-"""
-
-
-def _over_zeros(channel: Channel, dirty: Span) -> Span:
-    if channel.kind != Channel.Kind.REGISTER:
-        return dirty
-    with connection.cursor() as cursor:
-        cursor.execute(_OVER_ZEROS, {
-            "channel": channel.pk, "lower": dirty[0], "upper": dirty[1],
-            "first": dirty[0] - CONTEXT, "last": dirty[1] + CONTEXT,
-        })  # fmt: skip
-        lower, upper = cursor.fetchone()
-    return lower, upper
+def _whole(breach: vee.Breach, window: Span, known: Sequence[Finding]) -> vee.Breach:
+    """
+    Return a breach that goes on beyond its window as long as it is known to be. Only the readings
+    of gauges and means are cut like that.
+    """
+    start, end = breach.start, breach.end
+    same = [finding.span for finding in known if finding.rule == breach.rule]
+    if start <= window[0]:
+        start = min([start, *(span.lower for span in same if span.upper > start)])
+    if end > window[1]:
+        end = max([end, *(span.upper for span in same if span.lower < end)])
+    if (start, end) == (breach.start, breach.end):
+        return breach
+    measured = vee.hours(end - vee.TICK - start) if breach.rule == "flat" else breach.measured
+    return replace(breach, start=start, end=end, measured=measured)
 
 
 def let_go(findings: Iterable[Finding], at: dt.datetime) -> None:
@@ -274,21 +277,6 @@ def let_go(findings: Iterable[Finding], at: dt.datetime) -> None:
     for finding in findings:
         finding.state, finding.decided_at, finding.decided_by = Finding.State.GONE, at, None
         finding.save(update_fields=["state", "decided_at", "decided_by"])
-
-
-def _area(dirty: Span, breaches: Sequence[vee.Breach], known: Sequence[Finding]) -> Span:
-    """
-    Return the dirty range widened to whatever reaches into it, and to what reaches into that:
-    whether a figure counts decides how the next one is judged.
-    """
-    lower, upper = dirty
-    spans = [(b.start, b.end) for b in breaches] + [(f.span.lower, f.span.upper) for f in known]
-    while reaching := [s for s in spans if s[0] < upper and s[1] > lower]:
-        wider = min(lower, *(s[0] for s in reaching)), max(upper, *(s[1] for s in reaching))
-        if wider == (lower, upper):
-            break
-        lower, upper = wider
-    return lower, upper
 
 
 def _same(breach: vee.Breach, known: Sequence[Finding]) -> Finding | None:
@@ -301,16 +289,12 @@ def note(channel: Channel, breach: vee.Breach, same: Finding | None, at: dt.date
     make it.
     """
     if same is not None:
-        # A stretch longer than the window looks shorter than it is.
-        lower, upper = same.span.lower, same.span.upper
-        grown = DateTimeTZRange(breach.start, breach.end)
-        if breach.rule in READING_RULES:
-            grown = DateTimeTZRange(min(lower, breach.start), max(upper, breach.end))
+        span = DateTimeTZRange(breach.start, breach.end)
         if breach.automatic and same.state == Finding.State.OPEN:
             # Opened again, or an edit of it was taken back: the rule acts on its own again.
             same.state, same.decided_at = Finding.State.ACCEPTED, at
             same.save(update_fields=["state", "decided_at"])
-        told = (grown, breach.severity, breach.detail[:300])
+        told = (span, breach.severity, breach.detail[:300])
         if told != (same.span, same.severity, same.detail):
             same.span, same.severity, same.detail = told
             same.measured, same.limit = _figure(breach.measured), _figure(breach.limit)

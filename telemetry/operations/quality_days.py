@@ -27,7 +27,7 @@ from telemetry.operations.day_rules import (
     sums,
     usual,
 )
-from telemetry.operations.estimating import estimate_by_rule
+from telemetry.operations.estimating import estimate_again, estimate_by_rule
 from telemetry.operations.quality import Span, let_go, note, record_values
 from telemetry.operations.settling import around
 
@@ -72,8 +72,9 @@ def mark_due(*, channel_id: int, span: Span, at: dt.datetime) -> None:
     mark_due_days(channel=channel, spans=[span], at=at)
 
 
-# A channel's own day; its point's register, which is compared with its power and temperatures; and
-# where servers or the operating mode are metered, the heat of the site.
+# A channel's own day; its point's register, which is compared with its power and temperatures;
+# where servers or the operating mode are metered, the heat of the site; and where it is the backup
+# meter, what it stands in for.
 _MARK = """
 WITH days AS (
   SELECT DISTINCT daterange((lower AT TIME ZONE %(zone)s)::date,
@@ -90,7 +91,12 @@ WITH days AS (
       OR p.boundary = 'heat_handoff' AND c.quantity = 'energy'
         AND (mine.boundary IN ('it', 'tenant_feed', 'heat_handoff') AND me.quantity = c.quantity
           OR mine.boundary IN ('it', 'tenant_feed') AND me.quantity = 'power'
-          OR me.quantity = 'mode'))
+          OR me.quantity = 'mode')
+      -- Whose gaps it fills as the backup meter.
+      OR EXISTS (SELECT FROM telemetry_rulesetting s
+        WHERE s.site_id = c.site_id AND s.rule = 'gap' AND s.thresholds ->> 'backup' = me.key
+          AND coalesce(s.channel_id, c.id) = c.id
+          AND coalesce(s.point_id, c.point_id) = c.point_id))
 )
 INSERT INTO telemetry_duedays (channel_id, days, marked_at)
 SELECT judged.id, days.days, %(at)s FROM judged, days
@@ -128,6 +134,7 @@ def check_days(*, channel_id: int, at: dt.datetime) -> int:
     for look in (usual, spikes, sums, no_heat, cross_checks):
         found += look(days)
     dirty = _settle(days, found, at)
+    dirty += estimate_again(channel=channel, since=days.period(due[0]).start, at=at)
     dirty += estimate_by_rule(channel=channel, at=at)
     for span in dirty:
         channel.dirty_ranges.create(span=span, marked_at=at)

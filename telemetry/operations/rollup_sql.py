@@ -6,9 +6,11 @@ a rebuild wants. Statements for registers and for other channels stand beside th
 # Overlapping ranges become one, so that nothing is computed twice.
 TAKE_DIRTY = """
 WITH taken AS (
-  DELETE FROM telemetry_dirtyrange WHERE channel_id = %(channel)s RETURNING span
-), merged AS (SELECT unnest(range_agg(span)) AS span FROM taken)
-SELECT lower(span), upper(span) FROM merged ORDER BY span
+  DELETE FROM telemetry_dirtyrange WHERE channel_id = %(channel)s RETURNING span, marked_at
+), merged AS (
+  SELECT unnest(range_agg(span)) AS span, max(marked_at) AS marked_at FROM taken
+)
+SELECT lower(span), upper(span), marked_at FROM merged ORDER BY span
 """
 
 # What a bucket says; in this order it is compared, so that only what changed is written.

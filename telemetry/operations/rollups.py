@@ -14,7 +14,7 @@ from telemetry.archive import bring_back_each
 from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
-from telemetry.operations import heat, month_ends, quality, quality_days
+from telemetry.operations import heat, month_ends, quality, quality_days, quality_reach
 from telemetry.operations import rollup_registers as registers
 from telemetry.operations import rollup_sql as sql
 from telemetry.operations import rollup_values as values
@@ -43,16 +43,19 @@ def roll_up(channel_id: int, at: dt.datetime) -> int:
             return 0
         # Ranges marked after this look stay for the next time.
         cursor.execute(sql.TAKE_DIRTY, {"channel": channel_id})
-        spans = cursor.fetchall()
-        if not spans:
+        taken = cursor.fetchall()
+        if not taken:
             return 0
+        spans = [(lower, upper) for lower, upper, _ in taken]
         channel = Channel.objects.select_related("site").get(pk=channel_id)
         _bring_back(channel, spans)
         changed, calm = spans, _calm(channel, spans)
         if len(calm) < len(spans):
             # What the rules change may reach anywhere.
             calm = {}
-            changed = quality.check_ranges(channel=channel, spans=spans, at=at)
+            changed = quality.check_ranges(
+                channel=channel, spans=spans, marked_at=taken[0][2], at=at
+            )
         if changed != spans:
             _bring_back(channel, changed)
         for lower, upper in changed:
@@ -71,7 +74,7 @@ def _bring_back(channel: Channel, spans: Sequence[quality.Span]) -> None:
     Bring back what the archive has around spans, also of what the channel is checked against.
     """
     beside = Channel.objects.filter(point_id=channel.point_id).values_list("pk", flat=True)
-    around = quality.CONTEXT
+    around = quality_reach.REACH
     bring_back_each(
         [(pk, lower - around, upper + around) for pk in beside for lower, upper in spans]
     )

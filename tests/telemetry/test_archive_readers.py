@@ -269,6 +269,7 @@ _READ_IN = {
     "telemetry/operations/rollup_sql.py": "rollups from scratch",
     "telemetry/operations/rollup_values.py": "rollups from scratch",
     "telemetry/operations/settling.py": "what a change makes dirty",
+    "telemetry/operations/quality_reach.py": "rollups from scratch",
     "telemetry/operations/quality.py": "rollups from scratch",
     "telemetry/operations/metering.py": "span of a channel",
     "telemetry/operations/availability.py": "the last 14 days, which are never sealed",

@@ -146,6 +146,20 @@ def test_no_heat_while_servers_run_is_told_unless_it_is_said_to_be_rejected():
     assert not [f for f in _check(heat) if f.rule == "zero"]
 
 
+def test_hours_without_heat_that_come_late_count_with_those_before_midnight():
+    heat = make_heat_channel()
+    it = make_channel(site=heat.site, boundary=MeteringPoint.Boundary.IT)
+    load(it, Period(FIRST, FIRST + 2 * DAY), float(heat.site.rated_it_kw) / 2)
+    _register(heat, [10.0] * 22 + [0.0] * 2)
+    assert not [f for f in _check(heat) if f.rule == "zero"]
+
+    send(heat, [(FIRST + n * HOUR, 1220.0 + max(0, n - 27)) for n in range(25, 36)])
+
+    assert [f.span.lower for f in _check(heat) if f.rule == "zero"] == [
+        FIRST + 22 * HOUR, FIRST + DAY,
+    ]  # fmt: skip
+
+
 def test_a_register_is_checked_by_volume_and_temperatures():
     channel = make_heat_channel()
     meter = channel.point.installations.get().meter

@@ -255,6 +255,29 @@ def test_where_the_setting_says_so_a_gap_is_filled_at_once():
 
 
 @db
+def test_a_gap_filled_by_the_setting_follows_what_comes_late():
+    def estimated(*pieces: slice) -> list[Any]:
+        it = make_channel(site=make_site(), boundary=MeteringPoint.Boundary.IT)
+        operations.set_rule(
+            site_id=it.site_id, rule="gap", since=FIRST, thresholds={"auto": True}, at=LATER,
+            reason="Small meter", channel_id=it.pk, by_id=None,
+        )  # fmt: skip
+        rows = [(FIRST + n * HOUR, kw + n // 24) for n, kw in enumerate(_days(11))]
+        for piece in pieces:
+            send(it, [row for row in rows[piece] if not 198 <= (row[0] - FIRST) / HOUR < 204])
+            for _ in range(2):
+                operations.check_days(channel_id=it.pk, at=LATER)
+                _roll(it)
+        values = it.vee_values.filter(superseded_at=None).order_by("at")
+        return list(values.values_list("at", "value", "flag", "method"))
+
+    timely = estimated(slice(None))
+
+    assert len(timely) == 6
+    assert estimated(slice(192, None), slice(96, 192), slice(0, 96)) == timely
+
+
+@db
 def test_a_dismissed_finding_lets_the_readings_stand_and_opens_again():
     channel = make_heat_channel()
     rows = _hourly([5.0] * 12)
