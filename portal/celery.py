@@ -58,6 +58,10 @@ app.conf.beat_schedule = {
         "task": "portal.tasks.send_alarm_letters",
         "schedule": 30.0,
     },
+    "tell who may approve edits that wait": {
+        "task": "portal.tasks.send_approval_letters",
+        "schedule": 60.0,
+    },
     "tell customers of announced work": {
         "task": "portal.tasks.send_waiting_work_notices",
         "schedule": 300.0,

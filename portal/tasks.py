@@ -1,5 +1,5 @@
 """
-E-mails of accounts. Their messages in the queue carry keys of rows, never a token.
+E-mails. Their messages in the queue carry keys of rows, never a token.
 """
 
 import datetime as dt
@@ -19,6 +19,7 @@ from django.utils.http import urlsafe_base64_encode
 from sites import operations, queries
 from telemetry import operations as metering_operations
 from telemetry import queries as metering
+from telemetry.queries import validation
 
 logger = structlog.get_logger(__name__)
 
@@ -116,17 +117,49 @@ def send_alarm_letters(**kwargs: Any) -> None:
     """
     while (letter := metering_operations.letter_to_send(at=timezone.now())) is not None:
         alarms = metering.alarms_of_letter(letter_id=letter.pk)
+        over = metering.alarms_of_letter(letter_id=letter.pk, is_over=True)
+        site = letter.contact.site
         context = {
-            "letter": letter, "site": letter.contact.site, "count": len(alarms),
+            "letter": letter, "site": site, "count": len(alarms), "count_over": len(over),
             "alarms": alarms[:LISTED], "more": max(len(alarms) - LISTED, 0),
-            "link": settings.BASE_URL + reverse("ops-alarms") + f"?site={letter.contact.site_id}",
+            "over": over[:LISTED], "more_over": max(len(over) - LISTED, 0),
+            "link": settings.BASE_URL + reverse("ops-alarms") + f"?site={site.pk}",
+        }  # fmt: skip
+        problem = _tried("alarms", to=letter.contact.email, context=context, folder="alarms")
+        metering_operations.note_letter(letter_id=letter.pk, at=timezone.now(), problem=problem)
+
+
+@shared_task
+def send_approval_letters(**kwargs: Any) -> None:
+    """
+    Tell those who may approve the edits that wait for a second person; what was decided meanwhile
+    is left out. One the mail server refuses waits for the next time.
+    """
+    metering_operations.write_approval_letters(at=timezone.now())
+    while (letter := metering_operations.approval_letter_to_send(at=timezone.now())) is not None:
+        edits = validation.edits_of_letter(letter_id=letter.pk)
+        context = {
+            "letter": letter, "count": len(edits), "edits": edits[:LISTED],
+            "more": max(len(edits) - LISTED, 0),
+            "link": settings.BASE_URL + reverse("ops-edits") + "?state=proposed",
         }  # fmt: skip
         problem = ""
-        try:
-            _send("alarms", to=letter.contact.email, context=context, folder="alarms")
-        except OSError as refused:
-            problem = f"{type(refused).__name__}: {refused}"
-        metering_operations.note_letter(letter_id=letter.pk, at=timezone.now(), problem=problem)
+        if edits:
+            problem = _tried("edits", to=letter.user.email, context=context, folder="quality")
+        metering_operations.note_approval_letter(
+            letter_id=letter.pk, at=timezone.now(), problem=problem
+        )
+
+
+def _tried(letter: str, *, to: str, context: dict[str, Any], folder: str) -> str:
+    """
+    Send a letter; return what the mail server said against it, if anything.
+    """
+    try:
+        _send(letter, to=to, context=context, folder=folder)
+    except OSError as refused:
+        return f"{type(refused).__name__}: {refused}"
+    return ""
 
 
 @shared_task

@@ -73,6 +73,13 @@ _MAY: dict[Action, frozenset[tuple[Kind, Role]]] = {
 }
 
 
+def roles_that_may(action: Action, kind: Kind) -> list[Role]:
+    """
+    Return the roles of a kind of stakeholder that allow an action.
+    """
+    return sorted(role for of, role in _MAY[action] if of == kind)
+
+
 class Forbidden(Exception):
     """
     The viewer is known but may not do this.

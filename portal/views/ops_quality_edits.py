@@ -90,6 +90,7 @@ def edit(request: PortalRequest, pk: int) -> HttpResponseBase:
     )  # fmt: skip
     context = {
         "decision": shown, "subject": subject, "form": form, "may_manage": may_manage,
+        "told": validation.told_of_edit(decision=shown) if shown.state == "proposed" else [],
         "own": shown.proposed_by_id == request.viewer.user_id,
         "values": [(at, sent.get(at), value) for at, value, _ in wanted[:_MOST_TYPED]],
         "more": max(len(wanted) - _MOST_TYPED, 0),

@@ -8,6 +8,7 @@ from telemetry.models.alarms import (
     AlarmWatch,
     EscalationContact,
 )
+from telemetry.models.approvals import ApprovalLetter, ApprovalNotice
 from telemetry.models.archive import ArchivedChannel, ArchivedMonth
 from telemetry.models.attributes import (
     AttributeAllocation,
@@ -73,6 +74,8 @@ __all__ = [
     "AlarmRule",
     "AlarmSilence",
     "AlarmWatch",
+    "ApprovalLetter",
+    "ApprovalNotice",
     "ArchivedChannel",
     "ArchivedMonth",
     "AttributeAllocation",

@@ -189,7 +189,11 @@ class Alarm(models.Model):
             models.Index(
                 fields=["opened_at"], name="alarms_nobody_took", condition=Q(state="open")
             ),
-        ]
+            models.Index(
+                fields=["resolved_at"], name="alarms_over_by_themselves",
+                condition=Q(resolved_at__isnull=False, resolved_by__isnull=True),
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.rule} {self.place}"
@@ -253,21 +257,33 @@ class EscalationContact(models.Model):
         return self.name
 
 
-class AlarmLetterQuerySet(ScopedQuerySet["AlarmLetter"]):
-    scope = Scope(operator="contact__site__operator")
-
-
-class AlarmLetter(models.Model):
+class Letter(models.Model):
     """
-    One e-mail to a contact about all alarms of a site that were due in one stretch of time.
+    An e-mail that waits to be sent. A worker takes it for a while; one that dies with it loses
+    nothing.
     """
 
-    contact = models.ForeignKey(EscalationContact, on_delete=models.PROTECT, related_name="letters")
-    slot = models.DateTimeField()
     made_at = models.DateTimeField()
     taken_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class AlarmLetterQuerySet(ScopedQuerySet["AlarmLetter"]):
+    scope = Scope(operator="contact__site__operator")
+
+
+class AlarmLetter(Letter):
+    """
+    One e-mail to a contact about all alarms of a site that were due in one stretch of time, and
+    those that are over.
+    """
+
+    contact = models.ForeignKey(EscalationContact, on_delete=models.PROTECT, related_name="letters")
+    slot = models.DateTimeField()
 
     objects = AlarmLetterQuerySet.as_manager()
 
@@ -287,17 +303,18 @@ class AlarmLetter(models.Model):
 
 class AlarmNotice(models.Model):
     """
-    That a contact is told of an alarm, which happens once.
+    That a contact is told of an alarm, which happens once, and once more when it `is_over`.
     """
 
     alarm = models.ForeignKey(Alarm, on_delete=models.CASCADE, related_name="notices")
     contact = models.ForeignKey(EscalationContact, on_delete=models.PROTECT, related_name="notices")
     letter = models.ForeignKey(AlarmLetter, on_delete=models.PROTECT, related_name="notices")
+    is_over = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["alarm", "contact"], name="a_contact_is_told_once_of_an_alarm"
+                fields=["alarm", "contact", "is_over"], name="a_contact_is_told_once_of_an_alarm"
             )
         ]
 

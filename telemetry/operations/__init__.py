@@ -22,6 +22,11 @@ from telemetry.operations.alarms import (
     resolve_alarm,
     take_alarm,
 )
+from telemetry.operations.approvals import (
+    approval_letter_to_send,
+    note_approval_letter,
+    write_approval_letters,
+)
 from telemetry.operations.archive import (
     GRACE,
     NotArchived,
@@ -188,6 +193,7 @@ __all__ = [
     "agree_supply",
     "allocate",
     "announce_maintenance",
+    "approval_letter_to_send",
     "approve_decision",
     "cancel_lot",
     "change_alarm_rule",
@@ -240,6 +246,7 @@ __all__ = [
     "mark_for_rebuild",
     "name_channel",
     "note_alarm",
+    "note_approval_letter",
     "note_archive_problem",
     "note_letter",
     "note_probe",
@@ -278,6 +285,7 @@ __all__ = [
     "verify_month",
     "watch_heartbeats",
     "withdraw_outside_check",
+    "write_approval_letters",
     "write_letters",
     "write_month",
 ]

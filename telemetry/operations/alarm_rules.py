@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.db.models import F, Q
 
 from sites.models import Site
 from sites.operations import record
@@ -21,13 +20,14 @@ from telemetry.models import (
     EscalationContact,
 )
 from telemetry.operations import alarm_sql as sql
+from telemetry.operations import letters
 from telemetry.operations.alarms import note_over
 
 _STATED = ("name", "kind", "severity", "channel_id", "set_level", "clear_level", "delay_s", "limit")
 # All alarms of a site that are due in one stretch go in one letter.
 LETTER_EVERY = dt.timedelta(minutes=5)
-# A worker that died with a letter has had its chance by then.
-_LEASE = dt.timedelta(minutes=2)
+# That an alarm is over is told for so long, after a silence too.
+_STILL_NEWS = dt.timedelta(days=7)
 
 
 def _told(rule: AlarmRule) -> dict[str, str]:
@@ -237,12 +237,12 @@ def end_silence(*, silence_id: int, at: dt.datetime, by_id: int | None) -> None:
 @transaction.atomic(durable=True)
 def write_letters(*, at: dt.datetime) -> int:
     """
-    Make a letter for each contact who is to be told of something; return how many.
+    Make a letter for each contact who is to be told of something, that it began or that it is over
+    by itself; return how many.
     """
-    step = LETTER_EVERY.total_seconds()
-    slot = dt.datetime.fromtimestamp(at.timestamp() // step * step, tz=dt.UTC)
     with connection.cursor() as cursor:
-        cursor.execute(sql.LETTERS, {"now": at, "slot": slot})
+        slot = letters.slot_of(at, LETTER_EVERY)
+        cursor.execute(sql.LETTERS, {"now": at, "slot": slot, "since": at - _STILL_NEWS})
         made: int = cursor.fetchone()[0]
     return made
 
@@ -250,20 +250,9 @@ def write_letters(*, at: dt.datetime) -> int:
 @transaction.atomic(durable=True)
 def letter_to_send(*, at: dt.datetime) -> AlarmLetter | None:
     """
-    Take the letter that has waited longest, for two minutes; None where none waits. A letter may
-    go twice where a worker dies after sending it: twice is better than not at all.
+    Take the letter that has waited longest; None where none waits.
     """
-    letter = (
-        AlarmLetter.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("contact__site")
-        .filter(Q(taken_at__isnull=True) | Q(taken_at__lt=at - _LEASE), sent_at__isnull=True)
-        .order_by(F("taken_at").asc(nulls_first=True), "made_at")
-        .first()
-    )
-    if letter is not None:
-        letter.taken_at = at
-        letter.save(update_fields=["taken_at"])
-    return letter
+    return letters.take(AlarmLetter.objects.select_related("contact__site"), at=at)
 
 
 @transaction.atomic(durable=True)
@@ -271,5 +260,4 @@ def note_letter(*, letter_id: int, at: dt.datetime, problem: str = "") -> None:
     """
     Note that a letter was sent, or why not; it is then tried again.
     """
-    sent = None if problem else at
-    AlarmLetter.objects.filter(pk=letter_id).update(sent_at=sent, problem=problem[:200])
+    letters.note(AlarmLetter.objects.all(), letter_id=letter_id, at=at, problem=problem)

@@ -177,15 +177,24 @@ QUIET = """(
       END)
 )"""
 
-# One letter per contact and stretch, whatever number of alarms.
+# One letter per contact and stretch, whatever number of alarms. Who was told that one began is told
+# that it is over by itself.
 LETTERS = f"""
 WITH due AS (
-  SELECT a.id AS alarm_id, c.id AS contact_id
+  SELECT a.id AS alarm_id, c.id AS contact_id, false AS is_over
   FROM telemetry_alarm a
   JOIN telemetry_escalationcontact c ON c.site_id = a.site_id AND c.ended_at IS NULL
   WHERE a.state = 'open' AND a.opened_at <= %(now)s - c.after_min * interval '1 minute'
     AND NOT EXISTS (SELECT FROM telemetry_alarmnotice n
       WHERE n.alarm_id = a.id AND n.contact_id = c.id)
+    AND NOT {QUIET}
+  UNION ALL
+  SELECT a.id, c.id, true
+  FROM telemetry_alarm a JOIN telemetry_alarmnotice b ON b.alarm_id = a.id AND NOT b.is_over
+  JOIN telemetry_escalationcontact c ON c.id = b.contact_id AND c.ended_at IS NULL
+  WHERE a.resolved_at > %(since)s AND a.resolved_by_id IS NULL
+    AND NOT EXISTS (SELECT FROM telemetry_alarmnotice n
+      WHERE n.alarm_id = a.id AND n.contact_id = c.id AND n.is_over)
     AND NOT {QUIET}
 ), letters AS (
   INSERT INTO telemetry_alarmletter (contact_id, slot, made_at, problem)
@@ -193,8 +202,9 @@ WITH due AS (
   ON CONFLICT DO NOTHING
   RETURNING id, contact_id
 ), told AS (
-  INSERT INTO telemetry_alarmnotice (alarm_id, contact_id, letter_id)
-  SELECT due.alarm_id, due.contact_id, letters.id FROM due JOIN letters USING (contact_id)
+  INSERT INTO telemetry_alarmnotice (alarm_id, contact_id, letter_id, is_over)
+  SELECT due.alarm_id, due.contact_id, letters.id, due.is_over
+  FROM due JOIN letters USING (contact_id)
   RETURNING alarm_id, contact_id
 ), written AS (
   INSERT INTO telemetry_alarmentry (alarm_id, at, step, text)

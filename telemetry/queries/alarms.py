@@ -114,9 +114,10 @@ def alarm_silences(*, viewer: Viewer, over_after: dt.datetime) -> QuerySet[Alarm
     return rows.select_related("site", "by").order_by("span", "pk")
 
 
-def alarms_of_letter(*, letter_id: int) -> list[Alarm]:
+def alarms_of_letter(*, letter_id: int, is_over: bool = False) -> list[Alarm]:
     """
-    Return what a letter tells of, the gravest first; for the task that sends it.
+    Return the alarms that a letter says began, or that it says are over, the gravest first; for
+    the task that sends it.
     """
-    rows = Alarm.objects.filter(notices__letter=letter_id).select_related("site", "rule")
-    return list(rows.order_by("severity", "since", "pk"))
+    rows = Alarm.objects.filter(notices__letter=letter_id, notices__is_over=is_over)
+    return list(rows.select_related("site", "rule").order_by("severity", "since", "pk"))

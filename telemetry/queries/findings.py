@@ -184,3 +184,20 @@ JOIN telemetry_reading r ON r.channel_id = c.id AND r.at = k.at_text::timestampt
 WHERE f.id = %(finding)s AND f.span @> r.at
 ORDER BY r.at, k.id LIMIT %(limit)s
 """
+
+
+def edits_of_letter(*, letter_id: int) -> list[Decision]:
+    """
+    Return the edits that a letter tells of and that still wait, oldest first; for the task that
+    sends it.
+    """
+    rows = Decision.objects.filter(approval_notices__letter=letter_id, state="proposed")
+    return list(rows.select_related("channel__point__site", "proposed_by").order_by("at", "pk"))
+
+
+def told_of_edit(*, decision: Decision) -> list[str]:
+    """
+    Return the names of those who were asked by e-mail to approve an edit.
+    """
+    notices = decision.approval_notices.select_related("user").order_by("user__name", "pk")
+    return [str(notice.user) for notice in notices]

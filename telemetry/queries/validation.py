@@ -16,10 +16,12 @@ from telemetry.queries.findings import (
     channel_of,
     contradictions,
     decisions,
+    edits_of_letter,
     findings,
     findings_of_points,
     open_by_severity,
     surroundings,
+    told_of_edit,
 )
 from telemetry.queries.rule_settings import thresholds_of, validation_settings
 from telemetry.queries.shares import MonthShare, estimated_shares
@@ -31,6 +33,7 @@ __all__ = [
     "channel_of",
     "contradictions",
     "decisions",
+    "edits_of_letter",
     "effect_of",
     "estimate",
     "estimated_shares",
@@ -42,6 +45,7 @@ __all__ = [
     "set_aside",
     "surroundings",
     "thresholds_of",
+    "told_of_edit",
     "typed_in",
     "validation_settings",
     "wanted_of",
