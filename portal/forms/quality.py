@@ -73,6 +73,10 @@ THRESHOLDS: dict[str, tuple[Any, Any]] = {
     "steps": (_("Missing from"), _("usual steps")),
     "auto": (_("Fill gaps in without asking"), _("what the ladder of estimates says then counts")),
     "backup": (_("Backup meter"), _("the key of a register that meters the same")),
+    "region": (
+        _("Region"),
+        _("such as SH or BY in Germany; its public holidays are days like Sundays"),
+    ),
     "warn": (_("A note from"), _("of the register, 0.03 is three per cent")),
     "fail": (_("Doubted from"), _("of the register")),
     "review_percent": (_("A person looks above"), _("% estimated")),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -125,11 +125,12 @@ def _whole(parts: Sequence[Decimal | None]) -> list[Decimal] | None:
     return found if found and len(found) == len(parts) else None
 
 
-def day_type(day: dt.date) -> int:
+def day_type(day: dt.date, holidays: Container[dt.date] = ()) -> int:
     """
-    Return which days are alike: those from Monday to Friday, Saturdays, Sundays.
+    Return which days are alike: those from Monday to Friday, Saturdays, and Sundays with public
+    holidays.
     """
-    return max(day.weekday(), 4)
+    return 6 if day in holidays else max(day.weekday(), 4)
 
 
 def of_slot(

@@ -45,8 +45,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "flat": {"hours": 6},
     "zero": {"it_share": 0.2, "hours": 2},
     # A step is a gap from this many usual steps, and never below the hours. `auto`: what the
-    # ladder of estimates says counts at once; `backup`: key of a channel that meters the same.
-    "gap": {"steps": 2.5, "hours": 1, "auto": False, "backup": ""},
+    # ladder of estimates says counts at once; `backup`: key of a channel that meters the same;
+    # `region`: part of the country whose public holidays are days like Sundays.
+    "gap": {"steps": 2.5, "hours": 1, "auto": False, "backup": "", "region": ""},
     "xcheck": {"warn": 0.03, "fail": 0.05, "resolutions": 2},
     # By how many steps of the register the meter's own month-end may differ from it.
     "stored": {"resolutions": 2},

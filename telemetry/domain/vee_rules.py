@@ -46,7 +46,7 @@ BOUNDS: dict[str, dict[str, Bounds]] = {
     "zero": {"it_share": _SHARE, "hours": Bounds(1, 24)},
     "gap": {
         "steps": Bounds(1.1, 1000), "hours": _HOURS, "auto": Bounds(is_switch=True),
-        "backup": Bounds(is_text=True),
+        "backup": Bounds(is_text=True), "region": Bounds(is_text=True),
     },
     "xcheck": {"warn": _SHARE, "fail": _SHARE, "resolutions": Bounds(0, 1000)},
     "stored": {"resolutions": Bounds(0, 1000)},

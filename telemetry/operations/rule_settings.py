@@ -15,6 +15,7 @@ from sites.models import Site
 from sites.operations import record
 from telemetry.domain.vee_rules import ThresholdRefused, checked
 from telemetry.models import Channel, MeteringPoint, RuleSetting
+from telemetry.queries.public_holidays import regions
 
 # Rules that look at deliveries or bills and not at what is stored.
 _NOTHING_TO_CHECK = frozenset({"time", "dup", "share"})
@@ -45,6 +46,10 @@ def set_rule(
     backup = whole.get("backup")
     if backup and not site.channels.filter(key=backup, kind=Channel.Kind.REGISTER).exists():
         raise ThresholdRefused("backup", "is no register of this site")
+    region, known = whole.get("region"), regions(site.country)
+    if region and region not in known:
+        may = f"one of {', '.join(known)}" if known else "left empty"
+        raise ThresholdRefused("region", f"for {site.country} it must be {may}")
     same = RuleSetting.objects.filter(site=site, rule=rule, point=point_id, channel=channel_id)
     if same.filter(valid__startswith__gte=since).exists():
         raise SetLater

@@ -21,6 +21,7 @@ from telemetry.domain.ladder import DAY, NotEstimable, Slot
 from telemetry.domain.quality import Flag
 from telemetry.models import Channel, Decision, Installation, Rollup
 from telemetry.queries.dials import KW_PER_UNIT, dials, power_channel
+from telemetry.queries.public_holidays import public_holidays
 from telemetry.queries.rule_settings import thresholds_of
 
 HOUR = vee.HOUR
@@ -226,14 +227,20 @@ def _known(channel: Channel, slots: Sequence[Slot]) -> ladder.Known:
         site_id=channel.site_id, key=gap.get("backup") or "", kind=Channel.Kind.REGISTER
     ).exclude(pk=channel.pk)  # fmt: skip
     zone = zoneinfo.ZoneInfo(channel.site.timezone)
+    free = public_holidays(channel.site.country, gap.get("region") or "")
+
+    def key(at: dt.datetime) -> tuple[int, int]:
+        there = at.astimezone(zone)
+        return ladder.day_type(there.date(), free), there.hour
+
     own = _hours(channel.pk, start - _LIKE_WITHIN, start, measured=True)
     usual: defaultdict[tuple[int, int], list[Decimal]] = defaultdict(list)
     for at in sorted(own, reverse=True):
-        usual[_key(at, zone)].append(own[at])
+        usual[key(at)].append(own[at])
     return ladder.Known(
         backup=over(backup.first()),
         power=over(_profile_power(channel)),
-        like=ladder.like_hours(slots, usual, [_key(slot[0], zone) for slot in slots]),
+        like=ladder.like_hours(slots, usual, [key(slot[0]) for slot in slots]),
         year_before=_year_before(channel, slots, origin, zone),
         before=_days(channel.pk, start - (end - start), start),
         after=_days(channel.pk, end, end + (end - start)),
@@ -245,11 +252,6 @@ def _profile_power(channel: Channel) -> Channel | None:
         return None
     power = power_channel(channel)
     return power if power is not None and power.kind == Channel.Kind.INTERVAL else None
-
-
-def _key(at: dt.datetime, zone: zoneinfo.ZoneInfo) -> tuple[int, int]:
-    there = at.astimezone(zone)
-    return ladder.day_type(there.date()), there.hour
 
 
 def _hours(

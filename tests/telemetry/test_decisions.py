@@ -16,6 +16,7 @@ from sites.models import AuditEntry, User
 from telemetry import operations, queries
 from telemetry.domain.ladder import NotEstimable
 from telemetry.domain.quality import Flag
+from telemetry.domain.vee_rules import ThresholdRefused
 from telemetry.models import Channel, Decision, MeteringPoint, Rollup
 from telemetry.queries import validation
 from telemetry.queries.estimation import Wanted
@@ -185,6 +186,36 @@ def test_mean_power_that_is_missing_is_estimated_from_like_days():
         channel_id=it.pk, period=Period(FIRST + 2 * DAY, FIRST + 3 * DAY)
     )
     assert float(share.share) == pytest.approx(72 / 168)
+
+
+@db
+def test_a_public_holiday_is_like_a_sunday_and_a_region_has_its_own():
+    it = make_channel(site=make_site(), boundary=MeteringPoint.Boundary.IT)
+    march = dt.datetime(2026, 3, 1, 23, tzinfo=dt.UTC)
+    at = [march + n * HOUR for n in range(24 * 70)]
+    good_friday, easter, tuesday = dt.date(2026, 4, 3), dt.date(2026, 4, 6), dt.date(2026, 5, 5)
+    quiet = {d.date() for d in at if d.weekday() == 6 or d.date() == good_friday}
+    rows = [(t, 2.0 if t.date() in quiet else 10.0) for t in at]
+    lost = {easter, tuesday}
+    send(it, [r for r in rows if r[0].date() not in lost or r[0].hour not in (9, 10)])
+
+    def estimated(day: dt.date) -> set[Decimal | None]:
+        start = dt.datetime.combine(day, dt.time(9), dt.UTC)
+        found = validation.estimate(channel=it, start=start, end=start + 2 * HOUR)
+        return {value for _, value, _ in found.wanted}
+
+    assert (estimated(easter), estimated(tuesday)) == ({Decimal(2)}, {Decimal(10)})
+    with pytest.raises(ThresholdRefused, match="for DE it must be one of BB, BE"):
+        _set_gap(it, region="Kiel")
+    _set_gap(it, region="SH")
+    assert estimated(easter) == {Decimal(2)}
+
+
+def _set_gap(channel: Channel, **thresholds: object) -> None:
+    operations.set_rule(
+        site_id=channel.site_id, rule="gap", since=FIRST, thresholds=thresholds, at=LATER,
+        reason="Test", channel_id=channel.pk, by_id=None,
+    )  # fmt: skip
 
 
 @db

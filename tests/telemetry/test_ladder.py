@@ -16,6 +16,7 @@ from telemetry.domain.ladder import Known, NotEstimable, Rung
 from telemetry.domain.quality import Flag
 from telemetry.domain.vee import Dial
 from telemetry.queries.estimation import Wanted, as_json
+from telemetry.queries.public_holidays import public_holidays
 
 T0 = dt.datetime(2026, 1, 10, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -100,6 +101,20 @@ def test_days_are_alike_on_weekdays_and_else_by_name():
     types = [ladder.day_type(monday + dt.timedelta(days=n)) for n in range(7)]
 
     assert types == [4, 4, 4, 4, 4, 5, 6]
+    assert ladder.day_type(monday, {monday}) == 6
+
+
+def test_public_holidays_are_those_of_the_country_and_its_part():
+    corpus_christi, reformation = dt.date(2026, 6, 4), dt.date(2026, 10, 31)
+    christmas = dt.date(2026, 12, 25)
+
+    assert christmas in public_holidays("DE")
+    assert corpus_christi in public_holidays("DE", "BY")
+    assert corpus_christi not in public_holidays("DE", "SH")
+    assert reformation in public_holidays("DE", "SH")
+    assert reformation not in public_holidays("DE")
+    assert christmas in public_holidays("DE", "nowhere")
+    assert christmas not in public_holidays("QQ")
 
 
 DIAL = Dial(Decimal(1000), Decimal(100))
