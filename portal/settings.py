@@ -13,6 +13,7 @@ Settings of the portal. One file; environment variables make the difference.
     ARCHIVE_URL       where archived months of readings go (default: archive/ under var/)
     ARCHIVE_AFTER_MONTHS  seal months that are older than this (default 0: only by hand)
     PROBE_LOCAL       1 lets probes ask this machine itself, for development
+    WEBHOOK_PRIVATE   1 lets webhooks go to this machine and to private networks
     LOG_FORMAT        json (default) or console
 """
 
@@ -179,6 +180,8 @@ ARCHIVE_RECALL_DAYS = int(os.environ.get("ARCHIVE_RECALL_DAYS", "7"))
 
 # Whether probes may ask this machine itself, for development.
 PROBE_LOCAL = _flag("PROBE_LOCAL")
+# Whether webhooks, which administrators of any operator set up, may go inside our own network.
+WEBHOOK_PRIVATE = _flag("WEBHOOK_PRIVATE")
 
 # Without a mail server letters become files: their links must not get into a log.
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")

@@ -7,14 +7,12 @@ import hmac
 import http.client
 import json
 import time
-import urllib.error
-import urllib.request
 from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
 
-from sites import operations
+from sites import operations, outbound
 
 _SECONDS = 10
 
@@ -37,40 +35,24 @@ def signature(*, secret: bytes, stamp: str, body: bytes) -> str:
     return hmac.new(secret, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """
-    A signed message goes to the address it is meant for and nowhere else.
-    """
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirects)
-
-
 def _deliver(message: operations.DueMessage) -> tuple[bool, str]:
-    if not message.url.startswith(("https://", "http://")):
-        return False, "The address is neither http nor https."
     body = json.dumps(message.payload, sort_keys=True).encode()
     stamp = str(int(time.time()))
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-        message.url,
-        data=body,
-        headers={
-            "Content-Type": "application/json",
-            "Warmgrid-Event": message.event,
-            # The same at each attempt: a receiver that has seen it may ignore it.
-            "Warmgrid-Message": str(message.id),
-            "Warmgrid-Timestamp": stamp,
-            "Warmgrid-Signature": signature(secret=message.secret, stamp=stamp, body=body),
-        },
-    )
+    headers = {
+        "Content-Type": "application/json",
+        "Warmgrid-Event": message.event,
+        # The same at each attempt: a receiver that has seen it may ignore it.
+        "Warmgrid-Message": str(message.id),
+        "Warmgrid-Timestamp": stamp,
+        "Warmgrid-Signature": signature(secret=message.secret, stamp=stamp, body=body),
+    }
     try:
-        with _OPENER.open(request, timeout=_SECONDS) as answer:
-            return 200 <= answer.status < 300, str(answer.status)
-    except urllib.error.HTTPError as refused:
-        refused.close()
-        return False, str(refused.code)
-    except (OSError, http.client.HTTPException) as problem:
+        status = outbound.send(
+            "POST", message.url, allowed=operations.webhook_targets(), timeout_s=_SECONDS,
+            headers=headers, body=body,
+        )  # fmt: skip
+    except outbound.Refused as refusal:
+        return False, str(refusal)
+    except (OSError, http.client.HTTPException, ValueError) as problem:
         return False, f"{type(problem).__name__}: {problem}"
+    return 200 <= status < 300, str(status)

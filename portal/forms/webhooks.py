@@ -54,7 +54,7 @@ class WebhookForm(EventsForm):
         validators=[URLValidator(
             schemes=["https", "http"], message=_("Enter an address like https://example.org/hook.")
         )],
-        help_text=_("https, unless it is on your own network"),
+        help_text=_("On the internet, with https; messages carry what the events are about"),
         widget=forms.URLInput,
     )  # fmt: skip
     field_order = ("url", "events")

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from portal.forms.webhooks import NAMES, EventsForm, MessageFilter, WebhookForm
 from portal.views.base import PortalRequest, for_action
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
-from sites import operations, queries, tasks
+from sites import operations, outbound, queries, tasks
 from sites.access import Action
 
 
@@ -42,12 +42,20 @@ def new(request: PortalRequest) -> HttpResponseBase:
     form = WebhookForm(request.POST or None, events=operations.EVENTS)
     operator_id = request.viewer.stakeholder_id
     if request.method == "POST" and operator_id is not None and form.is_valid():
-        hook, secret = operations.add_webhook(
-            operator_id=operator_id, at=timezone.now(),
-            by_id=request.viewer.user_id, **form.cleaned_data,
-        )  # fmt: skip
-        return _with_secret(request, hook.pk, secret)
-    return render(request, "ops/webhook_new.html", {"form": form})
+        try:
+            hook, secret = operations.add_webhook(
+                operator_id=operator_id, at=timezone.now(),
+                by_id=request.viewer.user_id, **form.cleaned_data,
+            )  # fmt: skip
+        except outbound.Refused:
+            form.add_error("url", gettext(
+                "Messages do not go to this machine or to a private network. Enter an address on"
+                " the internet, or let whoever runs the portal set WEBHOOK_PRIVATE."
+            ))  # fmt: skip
+        else:
+            return _with_secret(request, hook.pk, secret)
+    status = 422 if form.errors else 200
+    return render(request, "ops/webhook_new.html", {"form": form}, status=status)
 
 
 def _with_secret(request: PortalRequest, pk: int, secret: str) -> HttpResponseBase:

@@ -14,6 +14,7 @@ from sites.operations.hooks import (
     renew_secret,
     send_again,
     send_test,
+    webhook_targets,
 )
 from sites.operations.parties import (
     create_member,
@@ -103,5 +104,6 @@ __all__ = [
     "set_password",
     "set_preferences",
     "show_site",
+    "webhook_targets",
     "withdraw_invitation",
 ]

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
+from sites import outbound
 from sites.models import Webhook, WebhookMessage
 from sites.operations.audit import record
 
@@ -34,13 +36,24 @@ _FIRST_PAUSE = dt.timedelta(seconds=30)
 _LONGEST_PAUSE = dt.timedelta(hours=6)
 
 
+def webhook_targets() -> outbound.Allowed:
+    """
+    Return where messages may go: to the internet, and inside only where the installation says so.
+    """
+    inside = settings.WEBHOOK_PRIVATE
+    return outbound.Allowed(local=inside, private=inside)
+
+
 @transaction.atomic(durable=True)
 def add_webhook(
     *, operator_id: int, url: str, events: list[str], at: dt.datetime, by_id: int | None
 ) -> tuple[Webhook, str]:
     """
     Add an address and return it with its secret, which cannot be read again.
+
+    :raises outbound.Refused: if it lies in a network that messages may not go to
     """
+    outbound.check_url(url, webhook_targets())
     secret = secrets.token_urlsafe(32)
     webhook = Webhook.objects.create(
         operator_id=operator_id, url=url, secret=secret.encode(), events=events, created_at=at

@@ -28,7 +28,8 @@ from telemetry.operations.day_rules import (
     usual,
 )
 from telemetry.operations.estimating import estimate_again, estimate_by_rule
-from telemetry.operations.quality import Span, let_go, note, record_values
+from telemetry.operations.quality import let_go, note, record_values
+from telemetry.operations.quality_reach import Span
 from telemetry.operations.settling import around
 
 DAY_RULES = ("spike", "high_low", "iqr", "sum", "zero", "xcheck")

@@ -14,11 +14,12 @@ from telemetry.archive import bring_back_each
 from telemetry.domain.availability import LATE
 from telemetry.domain.units import BASE_UNITS, REGISTER_BASE
 from telemetry.models import Channel
-from telemetry.operations import heat, month_ends, quality, quality_days, quality_reach
+from telemetry.operations import heat, month_ends, quality, quality_days
 from telemetry.operations import rollup_registers as registers
 from telemetry.operations import rollup_sql as sql
 from telemetry.operations import rollup_values as values
 from telemetry.operations.calm import Quarters, calm_quarters
+from telemetry.operations.quality_reach import REACH, Span
 
 # kW or W to kW: interval means are sent in one of these.
 KW_PER_UNIT = {"kW": 1.0, "W": 0.001}
@@ -69,22 +70,22 @@ def roll_up(channel_id: int, at: dt.datetime) -> int:
 _LOCK = 0x57A6
 
 
-def _bring_back(channel: Channel, spans: Sequence[quality.Span]) -> None:
+def _bring_back(channel: Channel, spans: Sequence[Span]) -> None:
     """
     Bring back what the archive has around spans, also of what the channel is checked against.
     """
     beside = Channel.objects.filter(point_id=channel.point_id).values_list("pk", flat=True)
-    around = quality_reach.REACH
+    around = REACH
     bring_back_each(
         [(pk, lower - around, upper + around) for pk in beside for lower, upper in spans]
     )
 
 
-def _calm(channel: Channel, spans: Sequence[quality.Span]) -> dict[quality.Span, Quarters]:
+def _calm(channel: Channel, spans: Sequence[Span]) -> dict[Span, Quarters]:
     """
     Return the quarters of the ranges of a register up to the first that is not calm.
     """
-    found: dict[quality.Span, Quarters] = {}
+    found: dict[Span, Quarters] = {}
     if channel.kind != Channel.Kind.REGISTER or channel.quantity == Channel.Quantity.MONTH_END:
         return found
     for lower, upper in spans:

@@ -29,6 +29,13 @@ def test_an_address_is_added_with_a_secret_that_is_shown_once(client: Client):
         {"url": "https://x.example/in", "events": ["alarm.opened", "invoice.issued"]},
     )
 
+    inside = client.post(
+        f"{LIST}new/", {"url": "https://192.168.1.9/in", "events": ["alarm.opened"]}
+    )
+
+    assert inside.status_code == 422
+    assert "Messages do not go to this machine or to a private network." in inside.content.decode()
+    assert 'value="https://192.168.1.9/in"' in inside.content.decode()
     assert "Enter an address like https://example.org/hook." in wrong
     assert "Choose at least one event." in wrong
     hook = Webhook.objects.get()

@@ -6,14 +6,16 @@ import datetime as dt
 import hashlib
 import hmac
 import http.server
+import ipaddress
 import json
 import threading
 from collections.abc import Iterator
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
-from sites import operations, tasks
+from sites import operations, outbound, tasks
 from sites.models import WebhookMessage
 from tests import factories
 
@@ -45,10 +47,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def receiver() -> Iterator[_Receiver]:
+def receiver(settings: Settings) -> Iterator[_Receiver]:
     """
     An HTTP server of somebody else.
     """
+    settings.WEBHOOK_PRIVATE = True
     server = _Receiver(("127.0.0.1", 0), _Handler)
     server.codes, server.received = [], []
     thread = threading.Thread(target=server.serve_forever)
@@ -140,3 +143,43 @@ def test_an_address_that_is_gone_or_not_asked_for_gets_nothing(receiver: _Receiv
     assert "Error" in message.last_answer
     operations.end_webhook(webhook_id=gone.pk, at=timezone.now(), by_id=None)
     assert WebhookMessage.objects.get().state == "given_up"
+
+
+INSIDE = (
+    "http://localhost:9/", "http://127.1/", "https://0.0.0.0/", "https://[::1]/hook",
+    "http://169.254.169.254/latest/meta-data", "https://10.0.0.7/", "http://192.168.1.1:8080/",
+    "https://172.16.3.4/", "https://100.100.100.200/", "https://192.0.0.192/", "http://2130706433/",
+    "https://168.63.129.16/", "https://[fe80::1]/", "https://[fd00:ec2::254]/",
+    "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::a00:1]/", "https://[2002:a00:1::]/",
+    "https://224.0.0.1/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_messages_do_not_go_inside_unless_that_is_set(url: str, settings: Settings):
+    operator = factories.make_stakeholder()
+    settings.WEBHOOK_PRIVATE = False
+
+    with pytest.raises(outbound.Refused):
+        operations.add_webhook(
+            operator_id=operator.pk, url=url, events=["invoice.issued"], at=timezone.now(),
+            by_id=None,
+        )  # fmt: skip
+
+
+def test_what_was_saved_is_looked_at_again_when_it_is_sent(receiver: _Receiver, settings: Settings):
+    operator_id, _ = _webhook(receiver, ["invoice.issued"])
+    settings.WEBHOOK_PRIVATE = False
+    _announce(operator_id)
+
+    tasks.deliver_messages()
+
+    waiting = WebhookMessage.objects.get()
+    assert (waiting.state, waiting.last_answer) == ("waiting", "This address may not be asked.")
+    assert not receiver.received
+
+
+def test_an_address_on_the_internet_may_be_connected_to():
+    for text in ("8.8.8.8", "2a01:4f8::1"):
+        outbound.Allowed().check(ipaddress.ip_address(text))
+    outbound.check_url("https://nowhere.invalid/hook", outbound.Allowed())

@@ -377,7 +377,7 @@ def test_who_was_told_that_alarms_opened_is_told_in_one_letter_that_they_are_ove
     assert operations.write_letters(at=_at(31)) == 1
     closed = Alarm.objects.earliest("pk")
     operations.resolve_alarm(alarm_id=closed.pk, text="Swapped", at=_at(32), by_id=user.pk)
-    for channel in Channel.objects.exclude(pk=closed.channel_id):
+    for channel in Channel.objects.exclude(alarm=closed):
         send(channel, [(_at(33), 1)])
 
     assert _look(34) == (0, 8)
