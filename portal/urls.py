@@ -248,7 +248,6 @@ urlpatterns = [
         name="ops-webhook-again",
     ),
     path("ops/quality/", ops_quality.queue, name="ops-quality"),
-    path("ops/quality/decide/", ops_quality.decide_many, name="ops-quality-decide"),
     path("ops/quality/<int:pk>/", ops_quality.finding, name="ops-finding"),
     path("ops/quality/edits/", ops_quality_edits.edits, name="ops-edits"),
     path("ops/quality/edits/new/", ops_quality_edits.new_edit, name="ops-edit-new"),

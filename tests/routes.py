@@ -140,7 +140,6 @@ ACCESS = {
     "ops/alarms/webhooks/messages/<int:pk>/again/": (405, 405, 404, 404, 404, 302),
     # The finding, the edit and the thresholds are the site's.
     "ops/quality/": (200, 200, 404, 404, 404, 302),
-    "ops/quality/decide/": (405, 405, 404, 404, 404, 302),
     "ops/quality/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/quality/edits/": (200, 200, 404, 404, 404, 302),
     "ops/quality/edits/new/": (200, 200, 404, 404, 404, 302),

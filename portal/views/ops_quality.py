@@ -19,13 +19,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_POST
 
 from billing import queries as billing
 from portal import charts
 from portal.forms.quality import FindingFilter, FindingStep
 from portal.templatetags import portal as words
-from portal.views.base import PortalRequest, for_action, for_kind
+from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites import queries as places
 from sites.access import Action, Kind
@@ -77,57 +76,51 @@ def _rows(request: PortalRequest, given: QueryDict) -> tuple[FindingFilter, Any]
 @for_kind(Kind.OPERATOR)
 def queue(request: PortalRequest) -> HttpResponseBase:
     """
-    What validation found, the gravest first; without a filter what needs somebody.
+    What validation found, the gravest first; without a filter what needs somebody. Several can be
+    accepted or dismissed at once.
     """
+    may_manage = request.viewer.can(Action.MANAGE_METERING)
+    step, chosen = FindingStep(request.POST or None), set(request.POST.getlist("finding"))
+    if request.method == "POST" and may_manage and step.is_valid():
+        if chosen:
+            _decide_many(request, [int(key) for key in chosen if key.isdigit()], step.cleaned_data)
+            return redirect(request.get_full_path())
+        step.add_error(None, gettext("Choose at least one finding."))
     form, rows = _rows(request, request.GET)
     columns = _columns()
     if request.GET.get("format") == "csv":
         return csv_answer(rows, columns, filename="findings.csv")
     shown = listing(request, rows, columns, default_sort="severity")
     counts = validation.open_by_severity(viewer=request.viewer)
-    may_manage = request.viewer.can(Action.MANAGE_METERING)
     context = {
-        "form": form, "listing": shown, "may_manage": may_manage,
+        "form": form, "listing": shown, "may_manage": may_manage, "step": step,
+        "chosen": [row.pk for row in shown.page if str(row.pk) in chosen],
         "high": counts.get(1, 0), "open": sum(counts.values()),
         "waiting": validation.decisions(viewer=request.viewer, state="proposed").count(),
         "may_decide": may_manage and any(row.state == "open" for row in shown.page),
     }  # fmt: skip
     template = "ops/_finding_rows.html" if request.htmx else "ops/quality.html"
-    return render(request, template, context)
+    return render(request, template, context, status=422 if step.errors else 200)
 
 
-@for_action(Action.MANAGE_METERING)
-@require_POST
-def decide_many(request: PortalRequest) -> HttpResponseBase:
+def _decide_many(request: PortalRequest, keys: Sequence[int], data: dict[str, Any]) -> None:
     """
     Accept or dismiss several findings; those it does not fit stay as they are and are named.
     """
-    form = FindingStep(request.POST)
-    back = redirect("ops-quality")
-    if not form.is_valid():
-        for errors in form.errors.values():
-            messages.error(request, " ".join(map(str, errors)))
-        return back
-    keys = [int(key) for key in request.POST.getlist("finding") if key.isdigit()]
-    if not keys:
-        messages.error(request, gettext("Choose at least one finding."))
-        return back
     done = 0
-    found = validation.findings(viewer=request.viewer).filter(pk__in=keys[:_MOST_AT_ONCE])
-    for one in found:
+    for one in validation.findings(viewer=request.viewer).filter(pk__in=keys[:_MOST_AT_ONCE]):
         try:
-            _decide(request, one.pk, form.cleaned_data)
+            _decide(request, one.pk, data)
             done += 1
         except operations.DecisionRefused as problem:
             messages.error(request, f"{one.channel.key}: {problem}")
     word = (
         ngettext("%d finding accepted.", "%d findings accepted.", done)
-        if form.cleaned_data["step"] == "accept"
+        if data["step"] == "accept"
         else ngettext("%d finding dismissed.", "%d findings dismissed.", done)
     )
     if done:
         messages.success(request, word % done)
-    return back
 
 
 def _decide(request: PortalRequest, pk: int, data: dict[str, Any]) -> None:

@@ -206,14 +206,21 @@ def test_several_are_decided_at_once_and_others_stay_with_a_reason(client: Clien
     _sign_in(client, channel)
 
     page = client.post(
-        "/ops/quality/decide/", {"step": "accept", "finding": [*keys, exchange.pk]}, follow=True
-    ).content.decode()
-    assert "2 findings accepted." in page
-    assert "Record the exchange of the meter" in page
-    no_reason = client.post(
-        "/ops/quality/decide/", {"step": "dismiss", "finding": [exchange.pk]}, follow=True
-    ).content.decode()
-    assert "Say why the readings are right." in no_reason
+        "/ops/quality/?sort=-rule", {"step": "accept", "finding": [*keys, exchange.pk]}, follow=True
+    )
+    # The filter and the order stay.
+    assert page.redirect_chain == [("/ops/quality/?sort=-rule", 302)]
+    assert "2 findings accepted." in page.content.decode()
+    assert "Record the exchange of the meter" in page.content.decode()
+    no_reason = client.post("/ops/quality/", {"step": "dismiss", "finding": [exchange.pk]})
+    assert no_reason.status_code == 422
+    assert "Say why the readings are right." in no_reason.content.decode()
+    assert f'value="{exchange.pk}" checked' in no_reason.content.decode()
+    none = client.post("/ops/quality/", {"step": "accept"})
+    assert (none.status_code, "Choose at least one finding." in none.content.decode()) == (
+        422,
+        True,
+    )
 
     states = dict(Finding.objects.values_list("pk", "state"))
     assert [states[key] for key in [*keys, exchange.pk]] == ["accepted", "accepted", "open"]
@@ -228,7 +235,7 @@ def test_who_may_only_look_decides_nothing(client: Client):
 
     assert "Accept the proposal" not in page
     assert client.get(f"/ops/quality/edits/new/?finding={gap.pk}").status_code == 404
-    assert client.post("/ops/quality/decide/", {"step": "accept"}).status_code == 404
+    client.post("/ops/quality/", {"step": "accept", "finding": [gap.pk]})
     gap.refresh_from_db()
     assert gap.state == "open"
 

@@ -2,7 +2,8 @@
    without Enter on a button. The page leaves this script out where single keys are switched off.
 
    [data-key="a"]  gets the focus, a link is followed, when its key is pressed outside of a field
-   j and k         move down and up the rows of #rows, x ticks the row, / goes to the search
+   j and k         move down and up the rows of #rows, x ticks the row, X all rows or none, / goes to
+                   the search
    ?               opens the list of keys */
 (() => {
   "use strict";
@@ -21,6 +22,7 @@
     j: () => move(1),
     k: () => move(-1),
     x: () => { const row = here(); row && find("input[type=checkbox]", row)?.click(); },
+    X: () => find("[data-ticks]")?.click(),
     "/": () => find(".filters input[type=search]")?.focus(),
     "?": () => {
       const help = find("#keys-help");
