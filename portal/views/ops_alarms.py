@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
@@ -92,7 +93,11 @@ def take(request: PortalRequest) -> HttpResponseBase:
     """
     Take several alarms at once; those that are over by now stay as they are.
     """
+    back = redirect(f"{reverse('ops-alarms')}?{request.GET.urlencode()}")
     keys = [int(key) for key in request.POST.getlist("alarm") if key.isdigit()]
+    if not keys:
+        messages.error(request, gettext("Choose at least one alarm."))
+        return back
     taken = 0
     for found in queries.alarms(viewer=request.viewer, state="open").filter(pk__in=keys):
         try:
@@ -106,4 +111,4 @@ def take(request: PortalRequest) -> HttpResponseBase:
         request,
         ngettext("You have taken %d alarm.", "You have taken %d alarms.", taken) % taken,
     )
-    return redirect("ops-alarms")
+    return back

@@ -62,6 +62,9 @@ def test_several_are_taken_at_once_and_never_another_operators(client: Client):
     others = make_alarm(make_heat_channel())
     own = _signed_in(client)
 
+    none = client.post("/ops/alarms/take/?kind=no_data", follow=True)
+    assert none.redirect_chain == [("/ops/alarms/?kind=no_data", 302)]
+    assert "Choose at least one alarm." in none.content.decode()
     client.post("/ops/alarms/take/", {"alarm": [own.pk, others.pk]})
 
     states = dict(Alarm.objects.values_list("pk", "state"))
