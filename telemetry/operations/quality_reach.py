@@ -37,8 +37,9 @@ SWAYED = f"""(EXISTS (SELECT FROM telemetry_finding f WHERE f.channel_id = %(cha
       ELSE tstzrange(%(lower)s, %(upper)s) END)
   OR EXISTS (SELECT FROM telemetry_rollup r
     WHERE r.channel_id = %(channel)s AND r.grain = 'hour' AND r.quality = 'scaled'
-      AND (r.start_at < %(lower)s AND r.start_at > %(lower)s - interval '{REACH.days} days'
-        OR r.start_at >= %(upper)s AND r.start_at < %(upper)s + interval '{REACH.days} days')))"""  # noqa: S608 - the parts are constants of this module
+      AND r.start_at > %(lower)s - interval '{REACH.days} days'
+      AND r.start_at < %(upper)s + interval '{REACH.days} days'
+      AND (r.start_at < %(lower)s OR r.start_at >= %(upper)s)))"""  # noqa: S608 - the parts are constants of this module
 
 
 def swayed(area: Span, dirty: Span, found: Iterable[Named]) -> Span:
