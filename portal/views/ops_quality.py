@@ -274,11 +274,11 @@ def effect_on(request: PortalRequest, channel: Any, wanted: Any) -> dict[str, An
 
 
 def drawings(
-    channel: Any, start: dt.datetime, end: dt.datetime, proposal: Any = None
+    channel: Any, start: dt.datetime, end: dt.datetime, proposal: Any = None, wanted: Any = ()
 ) -> dict[str, Any]:
     """
     Return what a page draws of the days around a stretch: hours now and as proposed, and the
-    readings as sent beside what counts.
+    readings as sent beside what counts and what is `wanted` instead.
     """
     around = validation.surroundings(channel=channel, start=start, end=end)
     zone = ZoneInfo(channel.site.timezone)
@@ -303,6 +303,9 @@ def drawings(
     differ = around.counts != around.sent
     if around.counts and differ:
         sent.append(charts.Line(gettext("Counts"), "heat", _points(around.counts)))
+    typed = [charts.Point(at, value, True) for at, value, _ in wanted if value is not None]
+    if typed:
+        sent.append(charts.Line(gettext("Proposed"), "elec", typed))
     is_register = channel.kind == "register"
     return {
         "around": around, "unit": unit, "sent_unit": channel.unit or gettext("register"),

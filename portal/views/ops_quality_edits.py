@@ -96,7 +96,10 @@ def edit(request: PortalRequest, pk: int) -> HttpResponseBase:
         "more": max(len(wanted) - _MOST_TYPED, 0),
         "effect": effect_on(request, shown.channel, wanted) if shown.state == "proposed"
         and shown.source != "undo" else None,
-        **drawings(shown.channel, shown.span.lower, shown.span.upper),
+        **drawings(
+            shown.channel, shown.span.lower, shown.span.upper,
+            wanted=wanted if shown.state == "proposed" and shown.source != "undo" else (),
+        ),
     }  # fmt: skip
     return render(request, "ops/edit.html", context, status=status)
 
