@@ -12,12 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from django.core import mail
 from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal import tasks
 from sites import operations as hooks
 from sites.access import Kind, Role, Viewer
 from sites.models import Site, WebhookMessage
@@ -358,48 +356,6 @@ def test_nobody_is_told_while_a_site_is_silent_and_everybody_after(by):
     assert _look(62) == (0, 1)
     events = WebhookMessage.objects.order_by("pk").values_list("event", flat=True)
     assert list(events) == ["alarm.opened", "alarm.resolved"]
-
-
-@pytest.mark.django_db
-def test_who_was_told_that_alarms_opened_is_told_in_one_letter_that_they_are_over():
-    site = factories.make_site()
-    user = factories.make_user(stakeholder=site.operator)
-    for n in range(9):
-        point = MeteringPoint.objects.create(site=site, boundary="it", name=f"r{n}", code=f"r{n}")
-        add_channel(point=point, quantity=Channel.Quantity.POWER)
-    _rule(site, "no_data", limit=30)
-    for name, after in (("first", 0), ("second", 30)):
-        operations.add_contact(
-            site_id=site.pk, name=name, email=f"{name}@x.example", after_min=after, at=START,
-            by_id=None,
-        )  # fmt: skip
-    _look(31)
-    assert operations.write_letters(at=_at(31)) == 1
-    closed = Alarm.objects.earliest("pk")
-    operations.resolve_alarm(alarm_id=closed.pk, text="Swapped", at=_at(32), by_id=user.pk)
-    for channel in Channel.objects.exclude(alarm=closed):
-        send(channel, [(_at(33), 1)])
-
-    assert _look(34) == (0, 8)
-    # It was told in the stretch of five minutes before.
-    assert operations.write_letters(at=_at(34)) == 0
-    assert operations.write_letters(at=_at(36)) == 1
-    assert operations.write_letters(at=_at(90)) == 0
-    opened, over = AlarmLetter.objects.order_by("pk")
-    assert (opened.contact.name, over.contact.name) == ("first", "first")
-    told = queries.alarms_of_letter(letter_id=over.pk, is_over=True)
-    assert closed not in told
-    assert len(told) == 8
-    assert queries.alarms_of_letter(letter_id=over.pk) == []
-
-    mail.outbox.clear()
-    tasks.send_alarm_letters()
-    first, second = mail.outbox
-    assert first.subject == f"9 alarms at {site.name}"
-    assert second.subject == f"8 alarms at {site.name} are over"
-    assert "Over by themselves:" in second.body
-    assert "See them:" in second.body
-    assert "Over by themselves" not in first.body
 
 
 @pytest.mark.django_db

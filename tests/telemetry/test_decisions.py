@@ -16,7 +16,6 @@ from sites.models import AuditEntry, User
 from telemetry import operations, queries
 from telemetry.domain.ladder import NotEstimable
 from telemetry.domain.quality import Flag
-from telemetry.domain.vee_rules import ThresholdRefused
 from telemetry.models import Channel, Decision, MeteringPoint, Rollup
 from telemetry.queries import validation
 from telemetry.queries.estimation import Wanted
@@ -189,36 +188,6 @@ def test_mean_power_that_is_missing_is_estimated_from_like_days():
 
 
 @db
-def test_a_public_holiday_is_like_a_sunday_and_a_region_has_its_own():
-    it = make_channel(site=make_site(), boundary=MeteringPoint.Boundary.IT)
-    march = dt.datetime(2026, 3, 1, 23, tzinfo=dt.UTC)
-    at = [march + n * HOUR for n in range(24 * 70)]
-    good_friday, easter, tuesday = dt.date(2026, 4, 3), dt.date(2026, 4, 6), dt.date(2026, 5, 5)
-    quiet = {d.date() for d in at if d.weekday() == 6 or d.date() == good_friday}
-    rows = [(t, 2.0 if t.date() in quiet else 10.0) for t in at]
-    lost = {easter, tuesday}
-    send(it, [r for r in rows if r[0].date() not in lost or r[0].hour not in (9, 10)])
-
-    def estimated(day: dt.date) -> set[Decimal | None]:
-        start = dt.datetime.combine(day, dt.time(9), dt.UTC)
-        found = validation.estimate(channel=it, start=start, end=start + 2 * HOUR)
-        return {value for _, value, _ in found.wanted}
-
-    assert (estimated(easter), estimated(tuesday)) == ({Decimal(2)}, {Decimal(10)})
-    with pytest.raises(ThresholdRefused, match="for DE it must be one of BB, BE"):
-        _set_gap(it, region="Kiel")
-    _set_gap(it, region="SH")
-    assert estimated(easter) == {Decimal(2)}
-
-
-def _set_gap(channel: Channel, **thresholds: object) -> None:
-    operations.set_rule(
-        site_id=channel.site_id, rule="gap", since=FIRST, thresholds=thresholds, at=LATER,
-        reason="Test", channel_id=channel.pk, by_id=None,
-    )  # fmt: skip
-
-
-@db
 def test_a_dead_register_is_estimated_to_the_end_and_counts_as_estimated():
     channel = make_heat_channel()
     send(channel, _hourly(_days(4)))
@@ -283,29 +252,6 @@ def test_where_the_setting_says_so_a_gap_is_filled_at_once():
     operations.check_days(channel_id=channel.pk, at=LATER)
     _roll(channel)
     assert (_rollups(channel), channel.vee_values.count()) == before
-
-
-@db
-def test_a_gap_filled_by_the_setting_follows_what_comes_late():
-    def estimated(*pieces: slice) -> list[Any]:
-        it = make_channel(site=make_site(), boundary=MeteringPoint.Boundary.IT)
-        operations.set_rule(
-            site_id=it.site_id, rule="gap", since=FIRST, thresholds={"auto": True}, at=LATER,
-            reason="Small meter", channel_id=it.pk, by_id=None,
-        )  # fmt: skip
-        rows = [(FIRST + n * HOUR, kw + n // 24) for n, kw in enumerate(_days(11))]
-        for piece in pieces:
-            send(it, [row for row in rows[piece] if not 198 <= (row[0] - FIRST) / HOUR < 204])
-            for _ in range(2):
-                operations.check_days(channel_id=it.pk, at=LATER)
-                _roll(it)
-        values = it.vee_values.filter(superseded_at=None).order_by("at")
-        return list(values.values_list("at", "value", "flag", "method"))
-
-    timely = estimated(slice(None))
-
-    assert len(timely) == 6
-    assert estimated(slice(192, None), slice(96, 192), slice(0, 96)) == timely
 
 
 @db
