@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('sites', '0006_public_consent'),
-        ('telemetry', '0036_work_in_agreed_hours'),
+        ('telemetry', '0037_zone_stays'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
