@@ -89,7 +89,8 @@ class InvoiceXml(APIView):
     )  # fmt: skip
     def get(self, request: Request, number: str) -> HttpResponse:
         """
-        404 for a document that is not there, not issued or not the viewer's.
+        404 for a document that is not there, not issued or not the viewer's; 400 for one that lacks
+        what the syntax asks for.
         """
         wanted = request.query_params.get("syntax", documents.Syntax.UBL.value)
         if wanted not in {syntax.value for syntax in documents.Syntax}:
@@ -98,7 +99,10 @@ class InvoiceXml(APIView):
         invoice = get_object_or_404(
             queries.invoice_details(viewer=viewer_of(request)), number=number, status="issued"
         )
-        xml = documents.electronic_invoice(invoice=invoice, syntax=documents.Syntax(wanted))
+        try:
+            xml = documents.electronic_invoice(invoice=invoice, syntax=documents.Syntax(wanted))
+        except documents.NotSendable as problem:
+            raise ValidationError({"syntax": [str(problem)]}) from None
         response = HttpResponse(xml, content_type="application/xml")
         response["Content-Disposition"] = f'attachment; filename="{number}-{wanted}.xml"'
         return response

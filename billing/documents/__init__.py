@@ -4,10 +4,11 @@ was stored; nothing is computed here.
 """
 
 from billing.documents.bundle import bundle_differences, evidence_bundle
-from billing.documents.einvoice import Syntax, electronic_invoice
+from billing.documents.einvoice import NotSendable, Syntax, electronic_invoice
 from billing.documents.pdf import invoice_pdf
 
 __all__ = [
+    "NotSendable",
     "Syntax",
     "bundle_differences",
     "electronic_invoice",

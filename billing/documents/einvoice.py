@@ -33,17 +33,34 @@ class Syntax(StrEnum):
     PEPPOL = "peppol"
 
 
+class NotSendable(ValueError):
+    """
+    A document lacks what the syntax asks for; the message names the party and what to enter.
+    """
+
+
 # BT-24 and BT-23 of the syntaxes that narrow EN 16931.
+_PEPPOL = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:"
 _NARROWED = {
     Syntax.XRECHNUNG: (
         "urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung_3.0",
         "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0",
     ),
-    Syntax.PEPPOL: (
-        "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0",
-        "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0",
-    ),
+    Syntax.PEPPOL: (f"{_PEPPOL}billing:3.0", "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0"),
 }
+# What a buyer issues for the seller is another Peppol document, BIS Self-Billing 3.
+_SELF_BILLING = (
+    f"{_PEPPOL}selfbilling:3.0", "urn:fdc:peppol.eu:2017:poacc:selfbilling:01:1.0",
+)  # fmt: skip
+# Peppol knows no e-mail addresses: a party is found by its VAT number, under the code of its
+# country in the list of electronic address schemes (EAS).
+_VAT_SCHEMES = {
+    "AT": "9914", "BE": "9925", "BG": "9926", "CH": "9927", "CY": "9928", "CZ": "9929",
+    "DE": "9930", "EE": "9931", "GB": "9932", "EL": "9933", "GR": "9933", "HR": "9934",
+    "IE": "9935", "LI": "9936", "LT": "9937", "LU": "9938", "LV": "9939", "MT": "9943",
+    "NL": "9944", "PL": "9945", "PT": "9946", "RO": "9947", "SI": "9949", "SK": "9950",
+    "FR": "9957", "ES": "9920", "HU": "9910", "IT": "0211", "FI": "0213",
+}  # fmt: skip
 # UN/ECE recommendation 20.
 _UNITS = {"kWh": "KWH", "kW": "KWT", "month": "MON", "day": "DAY", "x": "C62"}
 # UNTDID 1001: invoice, credit note, self-billed invoice, and its credit note.
@@ -53,6 +70,7 @@ _TYPES = {
     Invoice.Type.SELF_BILLED: "389",
 }
 _SELF_BILLED_CREDIT = "261"
+_SELF_BILLED = {"389", _SELF_BILLED_CREDIT}
 # Categories without tax need their reason (VATEX code list).
 _EXEMPT = {"AE": "VATEX-EU-AE", "G": "VATEX-EU-G", "O": "VATEX-EU-O", "K": "VATEX-EU-IC"}
 _UBL = "{urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2}"
@@ -64,9 +82,14 @@ def electronic_invoice(*, invoice: Invoice, syntax: Syntax) -> bytes:
     are turned.
 
     :raises ValueError: if the document is a draft
+    :raises NotSendable: if it lacks what the syntax asks for
     """
     with override(invoice.buyer.get("language") or "en-gb"):
         content = _content(invoice)
+    if syntax is Syntax.XRECHNUNG:
+        _as_xrechnung(content, invoice)
+    elif syntax is Syntax.PEPPOL:
+        _as_peppol(content, invoice)
     if syntax is Syntax.CII:
         written = facturx.generate_cii_xml(
             content, level="en16931", check_xsd=True, check_schematron=False
@@ -77,7 +100,53 @@ def electronic_invoice(*, invoice: Invoice, syntax: Syntax) -> bytes:
     )
     if syntax is Syntax.UBL:
         return bytes(written)
+    if syntax is Syntax.PEPPOL and content["BT-3"] in _SELF_BILLED:
+        return _narrowed(bytes(written), *_SELF_BILLING)
     return _narrowed(bytes(written), *_NARROWED[syntax])
+
+
+def _as_xrechnung(content: dict[str, Any], invoice: Invoice) -> None:
+    """
+    Turn a document into what XRechnung allows: whom to ask is named with phone and e-mail (BR-DE-5
+    to 7), and of the credit notes only 381 is known (BR-DE-17).
+    """
+    asked = (
+        ("telephone of the seller", invoice.seller.get("phone")),
+        ("e-mail address of the seller", invoice.seller.get("email")),
+        ("town of the seller", invoice.seller["town"]),
+        ("postcode of the seller", invoice.seller["postcode"]),
+        ("town of the customer", invoice.buyer["town"]),
+        ("postcode of the customer", invoice.buyer["postcode"]),
+    )
+    lacking = [name for name, value in asked if not value]
+    if lacking:
+        raise NotSendable(
+            "XRechnung asks for what was not known when the document was issued: "
+            + ", ".join(lacking)
+            + "."
+        )
+    if content["BT-3"] == _SELF_BILLED_CREDIT:
+        content["BT-3"] = _TYPES[Invoice.Type.CREDIT_NOTE]
+
+
+def _as_peppol(content: dict[str, Any], invoice: Invoice) -> None:
+    """
+    Turn a document into what Peppol BIS allows: parties found by Peppol's own addresses, and at
+    most one note (PEPPOL-EN16931-R002).
+    """
+    for party, given in (("BG-4", invoice.seller), ("BG-7", invoice.buyer)):
+        if given.get("electronic_address"):
+            continue
+        scheme = _VAT_SCHEMES.get(given["vat_id"][:2])
+        if scheme is None:
+            raise NotSendable(
+                f"Peppol finds nobody by e-mail: {given['name']} needs an electronic address or a"
+                " VAT number."
+            )
+        content[party]["einvoicing_addr"] = given["vat_id"]
+        content[party]["einvoicing_addr_schemeid"] = scheme
+    notes = [note["BT-22"] for note in content["BG-1"]]
+    content["BG-1"] = [{"BT-22": " ".join(notes)}] if notes else []
 
 
 def _narrowed(xml: bytes, customisation: str, profile: str) -> bytes:
@@ -189,8 +258,8 @@ def _payment(invoice: Invoice) -> dict[str, str]:
 
 def _vat(category: str, rate: Decimal, base: Decimal, tax: Decimal) -> dict[str, str]:
     found = {"BT-116": _money(base), "BT-117": _money(tax), "BT-118": category}
-    if category != "O":
-        found["BT-119"] = f"{rate.normalize():f}"
+    # Also 0 for what is not subject to VAT, which XRechnung asks for (BR-DE-14).
+    found["BT-119"] = f"{rate.normalize():f}"
     if category in _EXEMPT:
         found["BT-121"] = _EXEMPT[category]
     if category in _EXEMPT or category == "E":

@@ -102,15 +102,18 @@ def _self_billed() -> Invoice:
 
 
 S, E, Z = ("S", 19), ("E", 0), ("Z", 0)
+# Somebody without a VAT number: told apart by the tax number, found in Peppol by a GLN.
+NO_VAT = {
+    "vat_id": "", "tax_number": "20/123/45678", "electronic_address": "5790000435968",
+    "electronic_scheme": "0088",
+}  # fmt: skip
 MADE = {
     ("380", "S"): lambda: _issued(_contract(S, None)),
     ("380", "AE"): lambda: _issued(_contract(("AE", 0), None)),
-    ("380", "O"): lambda: _issued(_contract(("O", 0), None, vat_id="", tax_number="20/123/45678")),
+    ("380", "O"): lambda: _issued(_contract(("O", 0), None, **NO_VAT)),
     ("380", "E+S"): lambda: _issued(_contract(S, E)),
     ("380", "S+Z"): lambda: _issued(_contract(S, Z)),
-    ("381", "O"): lambda: _credited(
-        _issued(_contract(("O", 0), None, vat_id="", tax_number="20/123/45678"))
-    ),
+    ("381", "O"): lambda: _credited(_issued(_contract(("O", 0), None, **NO_VAT))),
     ("381", "S"): lambda: _credited(_issued(_contract(S, None))),
     ("381", "E+S"): lambda: _credited(_issued(_contract(S, E))),
     ("389", "S"): _self_billed,
