@@ -312,6 +312,7 @@ urlpatterns = [
         name="ops-invoice-credit",
     ),
     path("ops/money/", ops_money.receivables, name="ops-money"),
+    path("ops/money/accounts/<int:pk>/", ops_money.customer_account, name="ops-account"),
     path("ops/money/payments/", ops_money.payments, name="ops-payments"),
     path("ops/money/payments/<int:pk>/", ops_money.payment, name="ops-payment"),
     path("ops/money/corrections/", ops_corrections.corrections, name="ops-corrections"),

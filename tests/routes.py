@@ -182,6 +182,7 @@ ACCESS = {
     "ops/invoices/<int:pk>/correct/": (405, 405, 404, 404, 404, 302),
     "ops/invoices/<int:pk>/credit/": (405, 405, 404, 404, 404, 302),
     "ops/money/": (200, 200, 404, 404, 404, 302),
+    "ops/money/accounts/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/money/payments/": (200, 200, 404, 404, 404, 302),
     "ops/money/payments/<int:pk>/": (200, 404, 404, 404, 404, 302),
     "ops/money/corrections/limits/": (200, 200, 404, 404, 404, 302),

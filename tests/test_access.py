@@ -87,6 +87,7 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace("ops/billing/<int:pk>", f"ops/billing/{run.pk}")
     filled = filled.replace("invoices/<int:pk>", f"invoices/{invoice.pk}")
     filled = filled.replace("gateways/<int:pk>", f"gateways/{Gateway.objects.get().pk}")
+    filled = filled.replace("accounts/<int:pk>", f"accounts/{invoice.customer_id}")
     filled = filled.replace("payments/<int:pk>", f"payments/{BankEntry.objects.get().pk}")
     filled = filled.replace("disputes/<int:pk>", f"disputes/{Dispute.objects.get().pk}")
     filled = filled.replace("debits/<int:pk>", f"debits/{_first(DebitFile)}")

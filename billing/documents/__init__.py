@@ -5,6 +5,7 @@ was stored; nothing is computed here.
 
 from billing.documents.bundle import bundle_differences, evidence_bundle
 from billing.documents.einvoice import NotSendable, Syntax, electronic_invoice
+from billing.documents.payment_code import payment_code
 from billing.documents.pdf import invoice_pdf
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "electronic_invoice",
     "evidence_bundle",
     "invoice_pdf",
+    "payment_code",
 ]

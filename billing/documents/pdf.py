@@ -9,15 +9,18 @@ import json
 from decimal import Decimal
 
 import typst
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from django.conf import settings
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
+from stdnum import iban
 
 from billing.documents.einvoice import Syntax, electronic_invoice
 from billing.documents.embedding import FILE_NAME, named_as_factur_x
 from billing.documents.heat import heat_bars, heat_information
+from billing.documents.payment_code import payment_code
 from billing.models import Invoice, InvoiceLine
 
 _LOCALES = {"de": "de_DE", "fr": "fr_FR"}
@@ -67,8 +70,9 @@ def _facts(invoice: Invoice, issued_on: dt.date, due_on: dt.date) -> list[list[s
     facts = [
         [_("Issued"), _date(issued_on)],
         [_("Due"), _date(due_on)],
-        [_("Contract"), invoice.contract.reference],
         [_("Period"), period],
+        [_("Contract"), invoice.contract.reference],
+        [_("Place"), str(invoice.contract.delivery_point or invoice.contract.site.name)],
     ]
     if invoice.corrects is not None:
         facts.append([_("Corrects"), f"{invoice.corrects.number}: {invoice.reason}"])
@@ -84,9 +88,10 @@ def _content(invoice: Invoice) -> dict[str, object]:
         "attachment": FILE_NAME,
         "language": (get_language() or "en")[:2],
         "date": [issued_on.year, issued_on.month, issued_on.day],
-        "labels": {"bill_to": _("Bill to")},
-        "seller": _address(invoice.seller),
-        "buyer": _address(invoice.buyer),
+        "sender": " · ".join(_address(invoice.seller, invoice.seller["country"])),
+        "seller": _address(invoice.seller, invoice.buyer["country"]),
+        "buyer": _address(invoice.buyer, invoice.seller["country"]),
+        "footer": _footer(invoice.seller),
         "facts": _facts(invoice, issued_on, due_on),
         "columns": [_("Charge"), _("Quantity"), _("Unit price"), _("Net")],
         "lines": [
@@ -99,7 +104,7 @@ def _content(invoice: Invoice) -> dict[str, object]:
                 [
                     _("VAT %(rate)s %% on %(base)s")
                     % {
-                        "rate": f"{vat.rate.normalize():f}",
+                        "rate": _number(vat.rate),
                         "base": _money(vat.base, invoice.currency),
                     },
                     _money(vat.tax, invoice.currency),
@@ -112,29 +117,64 @@ def _content(invoice: Invoice) -> dict[str, object]:
             _money(abs(invoice.gross), invoice.currency),
         ],
         "payment": _payment(invoice, due_on),
+        "code": _code(invoice),
         "heat": heat_information(invoice=invoice, locale=_locale()),
         "bars": heat_bars(invoice=invoice, locale=_locale()),
     }
 
 
-def _payment(invoice: Invoice, due_on: dt.date) -> str:
-    if any(vat.category == "AE" for vat in invoice.vat_lines.all()):
-        reverse = " " + _("Reverse charge: the recipient owes the VAT.")
-    else:
-        reverse = ""
+def _payment(invoice: Invoice, due_on: dt.date) -> list[str]:
+    """
+    Return what is to be done about the amount, then the account it goes to.
+    """
+    reverse = any(vat.category == "AE" for vat in invoice.vat_lines.all())
+    further = [_("Reverse charge: the recipient owes the VAT.")] if reverse else []
     if invoice.gross < 0:
-        return _("The amount is set off against what you owe, or paid back.") + reverse
-    seller = invoice.seller
-    iban = f"IBAN {seller['iban']}" if seller.get("iban") else ""
-    return (
-        _("Pay by %(due)s with reference %(number)s. %(bank)s")
-        % {
-            "due": _date(due_on),
-            "number": invoice.number,
-            "bank": " ".join(text for text in (seller["bank_details"], iban) if text),
-        }
-        + reverse
-    )
+        return [_("The amount is set off against what you owe, or paid back."), *further]
+    told = _("Please pay by %(due)s with reference %(number)s.") % {
+        "due": _date(due_on), "number": invoice.number,
+    }  # fmt: skip
+    return [told, *_account(invoice.seller), *further]
+
+
+def _account(seller: dict[str, str]) -> list[str]:
+    account = f"IBAN {iban.format(seller['iban'])}" if seller.get("iban") else ""
+    bic = f"BIC {seller['bic']}" if seller.get("bic") else ""
+    return [text for text in (seller["bank_details"], account, bic) if text]
+
+
+def _code(invoice: Invoice) -> dict[str, str]:
+    """
+    Return the payment code as a drawing and what stands under it; nothing where there is none.
+    """
+    if invoice.document_type != Invoice.Type.INVOICE:
+        return {}
+    code = payment_code(
+        seller=invoice.seller, currency=invoice.currency, amount=invoice.gross,
+        reference=invoice.number,
+    )  # fmt: skip
+    if code is None:
+        return {}
+    return {
+        "svg": code.svg_inline(border=0, lineclass=None, svgclass=None),
+        "name": _("Pay by banking app"),
+    }
+
+
+def _footer(seller: dict[str, str]) -> list[list[str]]:
+    """
+    Return the columns at the foot of each page: who bills, how they are reached, their numbers.
+    """
+    numbers = [
+        _("VAT number %(id)s") % {"id": seller["vat_id"]} if seller["vat_id"] else "",
+        _("Tax number %(id)s") % {"id": seller["tax_number"]} if seller.get("tax_number") else "",
+    ]
+    columns = [
+        _address(seller, seller["country"]),
+        [seller.get("contact_name", ""), seller.get("phone", ""), seller.get("email", "")],
+        [*numbers, *_account(seller)],
+    ]
+    return [[text for text in column if text] for column in columns]
 
 
 def _line(line: InvoiceLine, currency: str) -> dict[str, str]:
@@ -142,7 +182,7 @@ def _line(line: InvoiceLine, currency: str) -> dict[str, str]:
         _("Register %(opening)s to %(closing)s, meter %(serial)s, %(count)s readings")
         % {
             "opening": _number(kept.opening),
-            "closing": _number(kept.closing),
+            "closing": f"{_number(kept.closing)} {line.explanation.get('register', '')}".rstrip(),
             "serial": kept.meter_serial,
             "count": _number(Decimal(kept.reading_count)),
         }
@@ -166,17 +206,26 @@ def _line(line: InvoiceLine, currency: str) -> dict[str, str]:
 
 
 def _quantity(line: InvoiceLine) -> str:
+    one = abs(line.quantity) == 1
     # "x" counts things that have no unit.
-    units = {"x": "", "month": _("month") if line.quantity == 1 else _("months")}
+    units = {
+        "x": "", "month": _("month") if one else _("months"), "day": _("day") if one else _("days"),
+    }  # fmt: skip
     unit = units.get(line.unit, line.unit)
     return f"{_number(line.quantity)}\N{NO-BREAK SPACE}{unit}".rstrip()
 
 
-def _address(party: dict[str, str]) -> list[str]:
+def _address(party: dict[str, str], seen_from: str) -> list[str]:
+    """
+    Return the rows of an address; the country only where it is another than `seen_from`.
+    """
     town = " ".join(part for part in (party["postcode"], party["town"]) if part)
-    vat = _("VAT number %(id)s") % {"id": party["vat_id"]} if party["vat_id"] else ""
-    rows = [party["name"], party["street"], town, party["country"], vat]
-    return [row for row in rows if row]
+    country = "" if party["country"] == seen_from else _country(party["country"])
+    return [row for row in (party["name"], party["street"], town, country) if row]
+
+
+def _country(code: str) -> str:
+    return str(Locale.parse(_locale()).territories.get(code, code))
 
 
 def _date(day: dt.date) -> str:

@@ -41,11 +41,13 @@ def line_of(invoice: Invoice, position: int, part: Part, line: rating.RatedLine)
 def _told_energy(line: rating.RatedLine, part: Part) -> dict[str, str]:
     """
     Return what must be known of a metered quantity beside its registers: losses that were taken
-    off, meters past their verification.
+    off, meters past their verification, the unit of the registers.
     """
     if part.energy is None or not line.charge.startswith(rating.ENERGY):
         return {}
-    return {"loss": part.energy.loss, "warning": part.energy.warning}
+    return {
+        "loss": part.energy.loss, "warning": part.energy.warning, "register": part.energy.unit,
+    }  # fmt: skip
 
 
 def _description(line: rating.RatedLine) -> str:

@@ -193,7 +193,9 @@ def document_details(*, pk: int) -> Invoice:
     Return an invoice with all that its document prints, for the task that makes it.
     """
     return (
-        Invoice.objects.select_related("contract__site", "period", "corrects")
+        Invoice.objects.select_related(
+            "contract__site", "contract__delivery_point", "period", "corrects"
+        )
         .prefetch_related("lines__evidence", "lines__terms", "vat_lines")
         .get(pk=pk)
     )

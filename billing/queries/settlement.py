@@ -236,11 +236,13 @@ def allocations_of_entry(*, viewer: Viewer, entry_id: int) -> QuerySet[Allocatio
     )
 
 
-def currencies_of(*, viewer: Viewer) -> list[str]:
+def currencies_of(*, viewer: Viewer, customer_id: int | None = None) -> list[str]:
     """
-    Return the currencies of the documents the viewer may see.
+    Return the currencies of the documents the viewer may see, all or those of one customer.
     """
     issued = Invoice.objects.visible_to(viewer).filter(status=Invoice.Status.ISSUED)
+    if customer_id is not None:
+        issued = issued.filter(customer_id=customer_id)
     return list(issued.order_by("currency").distinct("currency").values_list("currency", flat=True))
 
 

@@ -20,6 +20,7 @@ from django.utils import translation
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
+from stdnum import iban as iban_rules
 
 from billing.operations import charge_name
 from telemetry.domain import meter_status, supply
@@ -95,6 +96,14 @@ def unit(value: Number | Absent, name: str) -> SafeString:
     if value is None or isinstance(value, str):
         return SafeString(DASH)
     return format_html("{}{}<small>{}</small>", number(value), NBSP, name)
+
+
+@register.filter
+def iban(number: str) -> str:
+    """
+    Write an account number in groups of four.
+    """
+    return str(iban_rules.format(number))
 
 
 @register.filter

@@ -4,6 +4,7 @@ A customer's account with the operator: what is open, what was paid, and dispute
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import segno
@@ -12,12 +13,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
-from segno import helpers
 
-from billing import operations, queries
+from billing import documents, operations, queries
 from portal.forms.money import CustomerWord, Dispute
 from portal.views.agreed import agreed
-from portal.views.base import PortalRequest, for_members
+from portal.views.base import PortalRequest, document_page, for_members
 from portal.views.lists import Column, csv_answer
 from sites.access import Kind, Role
 
@@ -31,29 +31,37 @@ def _customer(request: PortalRequest) -> int:
     return request.viewer.stakeholder_id
 
 
+def account_csv(rows: Sequence[queries.AccountRow], currency: str) -> HttpResponseBase:
+    """
+    Answer with the statement of an account.
+    """
+    columns: list[Column[Any]] = [
+        Column("day", value=lambda r: r.day),
+        Column("kind", value=lambda r: r.kind),
+        Column("document", value=lambda r: r.text),
+        Column("amount", value=lambda r: r.amount),
+        Column("balance", value=lambda r: r.balance),
+    ]
+    return csv_answer(rows, columns, filename=f"account-{currency}.csv")
+
+
 @for_members
 def account(request: PortalRequest) -> HttpResponseBase:
     """
     Balance, open documents with how to pay them, and the statement.
     """
     customer_id = _customer(request)
-    documents = list(queries.open_documents(viewer=request.viewer))
+    unpaid = list(queries.open_documents(viewer=request.viewer))
     currencies = queries.currencies_of(viewer=request.viewer)
     chosen = request.GET.get("currency", "")
     currency = chosen if chosen in currencies else next(iter(currencies), "")
     rows = queries.statement(viewer=request.viewer, customer_id=customer_id, currency=currency)
     if request.GET.get("format") == "csv":
-        columns: list[Column[Any]] = [
-            Column("day", value=lambda r: r.day),
-            Column("kind", value=lambda r: r.kind),
-            Column("document", value=lambda r: r.text),
-            Column("amount", value=lambda r: r.amount),
-            Column("balance", value=lambda r: r.balance),
-        ]
-        return csv_answer(rows, columns, filename=f"account-{currency}.csv")
-    due = next((d for d in documents if d.due_amount > 0), None)
+        return account_csv(rows, currency)
+    due = next((d for d in unpaid if d.due_amount > 0), None)
     context = {
-        "documents": documents,
+        "documents": unpaid,
+        "document_page": document_page(request),
         "currencies": currencies,
         "currency": currency,
         "balance": rows[-1].balance if rows else None,
@@ -83,13 +91,12 @@ def _payment_code(document: queries.Balanced) -> SafeString | None:
     Return the payment of a document as an EPC QR code that banking apps read, or None where the
     seller has no IBAN or it is not in EUR.
     """
-    iban = document.seller.get("iban", "")
-    if not iban or document.currency != "EUR":
-        return None
-    code = helpers.make_epc_qr(
-        name=document.seller["name"][:70], iban=iban, amount=document.due_amount,
-        text=document.number, bic=document.seller.get("bic") or None,
+    code = documents.payment_code(
+        seller=document.seller, currency=document.currency, amount=document.due_amount,
+        reference=document.number,
     )  # fmt: skip
+    if code is None:
+        return None
     return SafeString(_svg(code))
 
 

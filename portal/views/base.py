@@ -51,6 +51,14 @@ def _guard(view: Any, allowed: Callable[[Viewer], bool]) -> Any:
     return guarded
 
 
+def document_page(request: PortalRequest) -> str:
+    """
+    Return the name of the page on which this audience reads a document, which takes its key.
+    """
+    pages = {Kind.OPERATOR: "ops-invoice", Kind.PARTNER: "heat-bill"}
+    return pages.get(request.viewer.kind or Kind.TENANT, "hosting-invoice")
+
+
 def for_kind(kind: Kind) -> Callable[[View[P]], Guarded[P]]:
     """
     Let members of stakeholders of one kind through. Strangers are led to sign in; others get

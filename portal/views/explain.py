@@ -15,7 +15,6 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext
 
 from billing import queries
-from portal.templatetags.portal import quantity
 from portal.views.base import PortalRequest, for_members
 from portal.views.heat_charts import days_chart
 from portal.views.lists import Column, csv_answer, listing
@@ -53,7 +52,7 @@ def line(request: PortalRequest, pk: int) -> HttpResponseBase:
     )
     columns: Sequence[Column[Any]] = [
         Column("at", gettext("Time"), (), lambda r: r.at.isoformat()),
-        Column("value", gettext("Register"), (), lambda r: r.value, numeric=True),
+        Column("value", _register(shown), (), lambda r: r.value, numeric=True),
     ]
     if request.GET.get("format") == "csv":
         name = f"{shown.invoice.number}-{shown.position}-readings.csv"
@@ -80,6 +79,11 @@ def line(request: PortalRequest, pk: int) -> HttpResponseBase:
     return render(request, template, context)
 
 
+def _register(line: Any) -> str:
+    unit = line.explanation.get("register")
+    return gettext("Register, %s") % unit if unit else gettext("Register")
+
+
 def _stored(line: Any) -> dict[str, Any]:
     """
     Return the inputs of the stretch that a line belongs to.
@@ -90,15 +94,16 @@ def _stored(line: Any) -> dict[str, Any]:
     )
 
 
-def _inputs(line: Any) -> list[tuple[str, str, str]]:
+def _inputs(line: Any) -> list[tuple[str, Decimal, str]]:
     given = _stored(line)
     return [
-        (gettext(label), quantity(Decimal(str(given[name]))), unit)
+        (gettext(label), Decimal(str(given[name])), unit)
         for name, (label, unit) in _INPUTS.items()
         if name in given
     ]
 
 
-def _indices(line: Any) -> list[tuple[str, str]]:
+def _indices(line: Any) -> list[tuple[str, Decimal]]:
     price = {"standing": "price_per_kw"}.get(line.charge, "price_per_kwh")
-    return sorted(_stored(line).get("indices", {}).get(price, {}).items())
+    values = _stored(line).get("indices", {}).get(price, {})
+    return sorted((series, Decimal(str(value))) for series, value in values.items())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -23,8 +23,10 @@ from portal.forms.money import (
     PaymentFilter,
     StatementFile,
 )
-from portal.views.base import PortalRequest, for_kind
+from portal.views.account import account_csv
+from portal.views.base import PortalRequest, document_page, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
+from sites import queries as parties
 from sites.access import Action, Kind
 
 
@@ -66,6 +68,28 @@ def receivables(request: PortalRequest) -> HttpResponseBase:
     context["unmatched"] = queries.bank_entries(viewer=request.viewer, unmatched=True).count()
     context["disputes"] = queries.disputes(viewer=request.viewer, state="live").count()
     return render(request, "ops/receivables.html", context)
+
+
+@for_kind(Kind.OPERATOR)
+def customer_account(request: PortalRequest, pk: int) -> HttpResponseBase:
+    """
+    The statement of account of one customer, as the customer sees it.
+    """
+    customer = next((c for c in parties.customers(viewer=request.viewer) if c.pk == pk), None)
+    if customer is None:
+        raise Http404
+    currencies = queries.currencies_of(viewer=request.viewer, customer_id=pk)
+    chosen = request.GET.get("currency", "")
+    currency = chosen if chosen in currencies else next(iter(currencies), "")
+    rows = queries.statement(viewer=request.viewer, customer_id=pk, currency=currency)
+    if request.GET.get("format") == "csv":
+        return account_csv(rows, currency)
+    context = {
+        "customer": customer, "currencies": currencies, "currency": currency,
+        "balance": rows[-1].balance if rows else None, "rows": list(reversed(rows)),
+        "document_page": document_page(request),
+    }  # fmt: skip
+    return render(request, "ops/customer_account.html", context)
 
 
 def _payment_columns() -> Sequence[Column[Any]]:

@@ -47,6 +47,8 @@ class MeteredEnergy:
     # How much of the metered energy was estimated, and with the doubts at the edges.
     estimated_kwh: Decimal
     share: Share
+    # The unit the registers are in; empty where its meters have not the same.
+    unit: str = ""
     # What was taken off for the pipe, in words, where the source was metered.
     loss: str = ""
     # When the first verification of its meters ends; None where none is recorded.
@@ -132,6 +134,7 @@ def metered_energies(
                 channel_key=channel.key,
                 point_name=channel.point.name,
                 serials=", ".join(meter.serial for meter in there)[:60],
+                unit=_unit_of(there),
                 first_due=min((m.due for m in there if m.due is not None), default=None),
                 opening=known.opening,
                 closing=known.closing,
@@ -149,12 +152,18 @@ def metered_energies(
 
 class _Placed(NamedTuple):
     serial: str
+    unit: str
     due: dt.date | None
     start: dt.datetime
     end: dt.datetime | None
 
     def overlaps(self, period: Period) -> bool:
         return self.start < period.end and (self.end is None or self.end > period.start)
+
+
+def _unit_of(placed: Sequence[_Placed]) -> str:
+    units = {meter.unit for meter in placed}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _meters(wanted: Sequence[tuple[Channel, Period]]) -> defaultdict[int, list[_Placed]]:
@@ -170,10 +179,10 @@ def _meters(wanted: Sequence[tuple[Channel, Period]]) -> defaultdict[int, list[_
     rows = Installation.objects.filter(
         point_id__in={channel.point_id for channel, _ in wanted}, valid__overlap=span
     ).order_by("valid")
-    for point_id, serial, due, valid in rows.values_list(
-        "point_id", "meter__serial", "meter__calibration_due", "valid"
+    for point_id, serial, unit, due, valid in rows.values_list(
+        "point_id", "meter__serial", "meter__unit", "meter__calibration_due", "valid"
     ):
-        found[point_id].append(_Placed(serial, due, valid.lower, valid.upper))
+        found[point_id].append(_Placed(serial, unit, due, valid.lower, valid.upper))
     return found
 
 

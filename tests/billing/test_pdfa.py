@@ -50,7 +50,9 @@ def _value(root: etree._Element, name: str) -> str:
     for described in root.iter(f"{RDF}Description"):
         if name in described.attrib:
             return str(described.attrib[name])
-    return "".join(root.find(f".//{name}").itertext()).strip()  # type: ignore[union-attr]
+    found = root.find(f".//{name}")
+    assert found is not None
+    return str(etree.tostring(found, method="text", encoding="unicode")).strip()
 
 
 @pytest.mark.parametrize("language", ["en-gb", "de", "fr"])

@@ -121,8 +121,8 @@ def test_a_bill_says_what_is_to_pay_and_how_it_came_about(
     assert "1,860&nbsp;kWh</span> × €0.0616 per kWh" in page
     assert "30&nbsp;kW</span> × €4.00 per kW and month" in page
     assert "1 January 2026 to 31 January 2026; days and times are Europe/Berlin." in page
-    assert f"Meter {evidence.meter_serial} showed 1,000 on 1 Jan 2026, 00:00" in page
-    assert "2,860 on 1 Feb 2026, 00:00" in page
+    assert f"Meter {evidence.meter_serial} showed 1,000 kWh on 1 Jan 2026, 00:00" in page
+    assert "2,860 kWh on 1 Feb 2026, 00:00" in page
     assert f"{digits[:4]} {digits[4:8]}" in page
     assert "The PDF is being made" in page
     assert "nothing is compared" in page

@@ -13,7 +13,7 @@ from billing.models import BankEntry, Contract, Dispute, Invoice
 from sites.access import Role
 from sites.models import Stakeholder
 from tests import factories
-from tests.billing.test_settlement import IBAN, _camt, _entry, _invoice
+from tests.billing.test_settlement import _camt, _entry, _invoice
 from tests.factories_telemetry import LATER
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +46,16 @@ def test_what_is_owed_by_customer_and_document():
         ).decode()
     )
     assert "Nothing matches" in _page(client, "/ops/money/?search=nobody")
+    account = f"/ops/money/accounts/{invoice.customer_id}/"
+    assert account in text
+    shown = _page(client, account)
+    assert "€279.15 to pay" in shown
+    assert f"/ops/invoices/{invoice.pk}/" in shown
+    table = b"".join(
+        client.get(f"{account}?format=csv").streaming_content  # type: ignore[attr-defined]
+    )
+    assert table.decode().splitlines()[1].endswith(f"{invoice.number},279.15,279.15")
+    assert client.get(f"/ops/money/accounts/{invoice.operator_id}/").status_code == 404
 
 
 def test_a_statement_is_imported_and_a_payment_allocated_by_hand():
@@ -144,7 +154,8 @@ def test_the_account_pays_by_code_and_shows_every_movement():
     assert "€200.00 to pay" in text
     assert 'class="qr"' in text
     assert f"Payment of {invoice.number}" in text
-    assert IBAN in text
+    assert "IBAN DE89 3704 0044 0532 0130 00" in text
+    assert f'<a href="/heat/bills/{invoice.pk}/">' in text
 
 
 def test_documents_say_to_both_sides_what_is_paid():
@@ -193,7 +204,9 @@ def test_a_line_is_explained_down_to_its_readings():
     text = _page(client, f"/lines/{line.pk}/")
 
     assert "1860.000 kWh × 0.0616" in text
+    assert "showed 1,000 kWh on 1 Jan 2026, 00:00 and 2,860 kWh" in text
     assert "Energy as metered</dt><dd>1,860 kWh" in text
+    assert "rollup version" in text
     assert "745" in text
     assert "<svg" in text
     readings = b"".join(
