@@ -97,6 +97,7 @@ CUSTOMERS: list[dict[str, Any]] = [
         "slug": "kita-moewennest",
         "name": "Kita Möwennest e. V.",
         "country": "DE",
+        "language": "de",
         "timezone": "Europe/Berlin",
         "town": "Kiel",
         "postcode": "24143",

@@ -5,10 +5,11 @@ them without us.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ _READ_ME = """\
 Evidence of {number}
 
 document.json   the figures of the document, what it was rated from, and digests
-readings/       the meter readings behind each line: channel|instant (UTC)|value
+lines.csv       the lines of the document, for a spreadsheet
+readings/       the meter readings behind each line: channel|instant (UTC)|value;
+                the same as .csv for a spreadsheet
 ledger/         where only heat that counts is billed, each quarter-hour of it:
                 instant (UTC)|kWh metered|kWh that count|why not
 verify.py       checks all of it: python verify.py (Python 3.11 or newer, nothing else)
@@ -60,8 +63,11 @@ def evidence_bundle(*, invoice: Invoice) -> bytes:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("README.txt", _READ_ME.format(number=invoice.number))
         bundle.writestr("document.json", json.dumps(document, indent=1, sort_keys=True))
+        bundle.writestr("lines.csv", _lines_csv(document["lines"]))
         for name, text in files.items():
             bundle.writestr(name, text)
+            if name.startswith("readings/"):
+                bundle.writestr(f"{name.removesuffix('.txt')}.csv", _readings_csv(text))
         bundle.writestr("verify.py", Path(verify.__file__).read_text())
         for name, text in _arithmetic():
             bundle.writestr(name, text)
@@ -74,6 +80,23 @@ def bundle_differences(packed: bytes) -> Iterator[str]:
     """
     with zipfile.ZipFile(io.BytesIO(packed)) as bundle:
         yield from verify.differences(bundle.read)
+
+
+def _lines_csv(lines: Sequence[dict[str, Any]]) -> str:
+    names = ("position", "charge", "description", "quantity", "unit", "unit_price", "net",
+             "vat_category", "vat_rate")  # fmt: skip
+    table = io.StringIO()
+    writer = csv.DictWriter(table, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return table.getvalue()
+
+
+def _readings_csv(canonical: str) -> str:
+    """
+    Return canonical readings as a table; neither key, instant nor value holds a comma.
+    """
+    return "channel,instant_utc,value\n" + canonical.replace("|", ",")
 
 
 def _arithmetic() -> Iterator[tuple[str, str]]:

@@ -135,7 +135,7 @@ def _as_peppol(content: dict[str, Any], invoice: Invoice) -> None:
     most one note (PEPPOL-EN16931-R002).
     """
     for party, given in (("BG-4", invoice.seller), ("BG-7", invoice.buyer)):
-        if given.get("electronic_address"):
+        if given.get("electronic_address") and given.get("electronic_scheme") != "EM":
             continue
         scheme = _VAT_SCHEMES.get(given["vat_id"][:2])
         if scheme is None:

@@ -50,6 +50,13 @@ def test_a_bundle_checks_itself_in_a_bare_python(tmp_path: Path):
     packed = _bundle()
     zipfile.ZipFile(io.BytesIO(packed)).extractall(tmp_path)
 
+    lines = (tmp_path / "lines.csv").read_text().splitlines()
+    assert lines[0].startswith("position,charge,description,quantity,unit,unit_price,net")
+    assert lines[1].startswith("1,energy,Energy delivered,1860.000,kWh,0.061600,114.58")
+    [table] = (tmp_path / "readings").glob("*.csv")
+    assert table.read_text().splitlines()[0] == "channel,instant_utc,value"
+    assert len(table.read_text().splitlines()) == 746
+
     def run() -> subprocess.CompletedProcess[str]:
         # -I: no environment, no site packages of ours, nothing but what lies there.
         return subprocess.run(
@@ -61,7 +68,7 @@ def test_a_bundle_checks_itself_in_a_bare_python(tmp_path: Path):
 
     done = run()
     assert (done.returncode, done.stdout) == (0, "equal\n"), done.stderr
-    [readings] = (tmp_path / "readings").iterdir()
+    [readings] = (tmp_path / "readings").glob("*.txt")
     readings.write_text(readings.read_text().replace("|1250\n", "|1251\n"))
     done = run()
     assert done.returncode == 1
