@@ -23,7 +23,12 @@ from seeds import (
     supply,
 )
 from seeds.portfolio import CUSTOMERS, OPERATOR, PASSWORD, PEOPLE, SITES, Feed
-from seeds.reference import load_calibration_rules, load_emission_factors, load_kpi_rules
+from seeds.reference import (
+    load_calibration_rules,
+    load_emission_factors,
+    load_kpi_rules,
+    load_meter_profiles,
+)
 from sites import operations as sites
 from sites.access import Kind
 from sites.models import AuditEntry, Site, Stakeholder
@@ -91,6 +96,7 @@ def _make(now: dt.datetime) -> None:
     load_emission_factors(at=now)
     load_kpi_rules(at=now)
     load_calibration_rules(at=now)
+    load_meter_profiles(at=now)
     operator = sites.create_stakeholder(
         kind=Kind.OPERATOR, operator_id=None, at=now, by_id=None, **OPERATOR
     )

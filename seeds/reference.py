@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
 from telemetry import operations
+from telemetry.domain.meter_profiles import Bytes, Coding, Profile, Take
 from telemetry.domain.reference import FactorRow, KpiRuleRow
 from telemetry.formats import reference_csv
 from telemetry.formats.checked_csv import Read
@@ -68,3 +72,40 @@ def _rule(row: dict[str, str]) -> operations.RuleRow:
         when_expired=row["when_expired"],
         source=row["source"],
     )
+
+
+def load_meter_profiles(*, at: dt.datetime) -> int:
+    """
+    Load the profiles of meter makes; return how many were new or changed.
+    """
+    return operations.load_meter_profiles(meter_profiles(), at=at)
+
+
+def meter_profiles() -> list[tuple[str, Profile]]:
+    """
+    Return the profiles that come with the portal, by name.
+    """
+    with (FOLDER / "meter_profiles.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return [(name, _profile(list(own))) for name, own in groupby(rows, itemgetter("profile"))]
+
+
+def _profile(rows: list[dict[str, str]]) -> Profile:
+    head = rows[0]
+    return Profile(
+        manufacturer=head["manufacturer"], first_version=int(head["first_version"]),
+        last_version=int(head["last_version"]),
+        medium=int(head["medium"]) if head["medium"] else None,
+        since=None, until=None, own=False, takes=tuple(_take(row) for row in rows),
+    )  # fmt: skip
+
+
+def _take(row: dict[str, str]) -> Take:
+    place = None
+    if row["coding"]:
+        place = Bytes(int(row["first_byte"]), int(row["bytes"]), Coding(row["coding"]))
+    return Take(
+        quantity=row["quantity"], measured=row["measured"], function=row["function"],
+        storage=int(row["storage"]), tariff=int(row["tariff"]), device=int(row["sub_unit"]),
+        nth=int(row["nth"]), unit=row["unit"], factor=Decimal(row["factor"]), place=place,
+    )  # fmt: skip

@@ -6,15 +6,31 @@ import datetime as dt
 import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from sites.domain import Period
 from sites.models import HostingService, Site
 from telemetry import operations
-from telemetry.models import Channel, IngestBatch, Installation, Meter, MeteringPoint, Upload
+from telemetry.domain.meter_profiles import Profile, Take
+from telemetry.models import (
+    Channel,
+    IngestBatch,
+    Installation,
+    Meter,
+    MeteringPoint,
+    MeterProfile,
+    Upload,
+)
 from tests import factories
 
 FOREVER = (dt.datetime(2015, 1, 1, tzinfo=dt.UTC), None)
 LATER = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+# A radio telegram: energy now and in tariff 1, temperatures, a kept energy with its day, and bytes
+# that only the maker can read.
+SAMPLE = (
+    "34449344123456782304780C06742400008C1006000000000A5A22030A5E91024C0619130000426CDF250F0102030405"
+    "060708090A"
+)
 
 
 def make_heat_channel(
@@ -71,6 +87,23 @@ def make_upload(
     return operations.add_upload(
         site_id=site.pk, name=name, pieces=iter([body]), at=LATER, by_id=None
     )
+
+
+def make_meter_profile(
+    site: Site, *takes: Take, at: dt.datetime = LATER, replaces_id: int | None = None, **head: Any
+) -> MeterProfile:
+    """
+    Let a profile of the site's operator be for version 35 of the make QDS, or what `head` says.
+    Its telegram has records, and bytes in the maker's own layout.
+    """
+    usual: dict[str, Any] = {
+        "manufacturer": "QDS", "first_version": 35, "last_version": 35, "medium": None,
+        "since": None, "until": None, "own": True, "takes": takes or (Take("energy", "energy"),),
+    }  # fmt: skip
+    return operations.save_meter_profile(
+        operator_id=site.operator_id, profile=Profile(**{**usual, **head}), name="Q heat", at=at,
+        by_id=None, replaces_id=replaces_id, sample=SAMPLE,
+    )  # fmt: skip
 
 
 def csv_of(rows: Iterable[tuple[str, str, str]]) -> bytes:

@@ -49,6 +49,7 @@ from telemetry.models import (
     MaintenanceWindow,
     Meter,
     MeteringPoint,
+    MeterProfile,
     OutsideCheck,
     Probe,
     RuleSetting,
@@ -68,7 +69,7 @@ from tests.factories_billing import (
 )
 from tests.factories_quality import make_edit
 from tests.factories_statements import make_claims, make_statement_site
-from tests.factories_telemetry import LATER, make_heat_channel, make_upload
+from tests.factories_telemetry import LATER, make_heat_channel, make_meter_profile, make_upload
 from tests.routes import ACCESS, AUDIENCES
 
 INVITED = "the-token-of-an-invitation"
@@ -110,6 +111,7 @@ def _address(route: str, invoice: Invoice) -> str:
         ("availability/services", HostingService),
         ("ops/services", HostingService),
         ("ops/archive", ArchivedMonth),
+        ("meters/profiles", MeterProfile),
         ("alarms/webhooks", Webhook),
         ("webhooks/messages", WebhookMessage),
     ]
@@ -151,8 +153,6 @@ def _address(route: str, invoice: Invoice) -> str:
     filled = filled.replace(
         "services/<int:pk>/<int:year>", f"services/{_first(HostingService)}/2025"
     )
-    filled = filled.replace("ratios/<slug:slug>", f"ratios/{site.slug}")
-    filled = filled.replace("emissions/<slug:slug>", f"emissions/{site.slug}")
     filled = filled.replace("years/<int:year>", "years/2025")
     filled = filled.replace("methods/<str:version>", "methods/1.1")
     filled = filled.replace("attributes/<int:pk>", f"attributes/{_first(AttributeLot)}")
@@ -192,6 +192,7 @@ def _world() -> tuple[dict[str, Stakeholder], Invoice]:
         operator_id=site.operator_id, month=JANUARY, issue=True, at=LATER, by_id=None
     )
     make_upload(site)
+    make_meter_profile(site)
     make_alarm(channel)
     make_edit(channel)
     make_probe(site, at=LATER)

@@ -31,6 +31,17 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def _cells(text: str) -> dict[str, list[str]]:
+    """
+    Return the cells by column of lines such as: Status = off.
+    """
+    found: dict[str, list[str]] = {}
+    for line in _lines(text):
+        column, _sign, cell = line.partition("=")
+        found.setdefault(column.strip(), []).append(cell.strip())
+    return found
+
+
 class BatchFilter(forms.Form):
     """
     What is not understood counts as not chosen.
@@ -100,7 +111,13 @@ class UploadForm(forms.Form):
     A file, the site it belongs to, and the mapping to begin with.
     """
 
-    file = forms.FileField(label=_("File"), help_text=_("CSV or text, also compressed with gzip"))
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_(
+            "A table as CSV or text; or .json, .ndjson, .lp (line protocol), .mbus or .hex (M-Bus"
+            " telegrams), .wmbusmeters, .iec; also compressed with gzip"
+        ),
+    )
 
     def __init__(self, data: Any, files: Any, *, viewer: Viewer, most_bytes: int) -> None:
         super().__init__(data, files)
@@ -141,8 +158,16 @@ class ColumnForm(forms.Form):
     )  # fmt: skip
     missing = forms.CharField(label=_("Also missing"), required=False, max_length=200)
     decimals = forms.IntegerField(label=_("Decimals"), required=False, min_value=0, max_value=9)
-    # What the form does not show but a loaded mapping may say.
-    unit_column = forms.CharField(required=False, widget=forms.HiddenInput, max_length=200)
+    unit_column = forms.CharField(
+        label=_("or the column that tells it"), required=False, max_length=200,
+        widget=forms.TextInput(attrs={"list": "header", "placeholder": _("or in column")}),
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if given.get("unit") and given.get("unit_column"):
+            self.add_error("unit_column", _("Choose a unit or the column that tells it."))
+        return given
 
 
 ColumnFormSet = forms.formset_factory(ColumnForm, extra=0, max_num=csv_spec.MOST_COLUMNS)
@@ -178,6 +203,11 @@ class MappingForm(forms.Form):
     skip_starting_with = forms.CharField(
         label=_("Leave out lines that begin with"), required=False, widget=_LINES,
         help_text=_("one a line"),
+    )  # fmt: skip
+    skip_rows = forms.CharField(
+        label=_("Leave out rows where"), required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 24}),
+        help_text=_("one cell a line, such as: Status = off"),
     )  # fmt: skip
     missing = forms.CharField(
         label=_("Cells without a reading"), required=False, widget=_LINES,
@@ -217,7 +247,6 @@ class MappingForm(forms.Form):
 
     def __init__(self, data: Any, *, initial: dict[str, Any]) -> None:
         super().__init__(data, initial=initial)
-        self._kept = initial.get("kept", {})
         for name, known in (
             ("separator", csv_spec.SEPARATORS), ("encoding", csv_spec.ENCODINGS),
             ("decimal", csv_spec.DECIMALS), ("thousands", csv_spec.THOUSANDS),
@@ -240,8 +269,11 @@ class MappingForm(forms.Form):
         columns = [name for name in (given.get("stamp"), given.get("clock")) if name]
         table = [line.partition("=") for line in _lines(given.get("channels", ""))]
         return {
-            **self._kept,
             **{name: given[name] for name in plain if name in given},
+            "skip_rows": [
+                {"column": column, "values": values}
+                for column, values in _cells(given.get("skip_rows", "")).items()
+            ],
             "skip_starting_with": _lines(given.get("skip_starting_with", "")),
             "missing": ["", *_lines(given.get("missing", ""))],
             "time": {
@@ -259,10 +291,12 @@ class MappingForm(forms.Form):
             given["code"] = slugify(given.get("name", ""))[:60]
         if given.get("name") and not given["code"]:
             self.add_error("code", gettext("Give a code of letters, digits and hyphens."))
-        for line in _lines(given.get("channels", "")):
-            if "=" not in line:
-                self.add_error("channels", gettext("Write each line as: text = channel."))
-                break
+        for name, words in (
+            ("channels", gettext("Write each line as: text = channel.")),
+            ("skip_rows", gettext("Write each line as: column = cell.")),
+        ):
+            if any("=" not in line for line in _lines(given.get(name, ""))):
+                self.add_error(name, words)
         return given
 
     _FIELD_OF = {
@@ -275,7 +309,7 @@ class MappingForm(forms.Form):
         Put what is wrong with the mapping next to its fields.
         """
         for key, text in problems:
-            name = self._FIELD_OF.get(key, key)
+            name = self._FIELD_OF.get(key, key.partition(" ")[0])
             self.add_error(name if name in self.fields else None, text)
 
 
@@ -310,7 +344,9 @@ def initial_of(spec: csv_spec.Spec, *, name: str = "", code: str = "") -> dict[s
         "stamp": stamp, "clock": clock, "time_format": spec.time.format, "zone": spec.time.zone,
         "repeated_hour": spec.time.repeated_hour,
         "channels": "\n".join(f"{text} = {key}" for text, key in spec.channels.items()),
-        "kept": {"skip_rows": spec.as_json()["skip_rows"]},
+        "skip_rows": "\n".join(
+            f"{rule.column} = {value}" for rule in spec.skip_rows for value in rule.values
+        ),
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Gateways: making one, what to type at the other end, what arrives, and names tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from portal.forms.gateways import GatewayFilter, GatewayForm, NameForm
+from portal.gateway_examples import examples
 from portal.views.base import PortalRequest, for_action, for_kind
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites import queries as places
@@ -79,7 +81,8 @@ def new(request: PortalRequest) -> HttpResponseBase:
 
 
 def _with_token(request: PortalRequest, gateway_id: int, token: str) -> HttpResponseBase:
-    answer = render(request, "ops/gateway.html", {**_shown(request, gateway_id), "token": token})
+    context = {**_shown(request, gateway_id, token=token), "token": token}
+    answer = render(request, "ops/gateway.html", context)
     # The token must not lie in a cache.
     answer["Cache-Control"] = "no-store"
     return answer
@@ -95,7 +98,7 @@ def gateway(request: PortalRequest, pk: int) -> HttpResponseBase:
     return render(request, template, context)
 
 
-def _shown(request: PortalRequest, pk: int) -> dict[str, Any]:
+def _shown(request: PortalRequest, pk: int, token: str = "") -> dict[str, Any]:
     now = timezone.now()
     shown = get_object_or_404(
         queries.all_gateways(viewer=request.viewer, now=now)
@@ -104,7 +107,6 @@ def _shown(request: PortalRequest, pk: int) -> dict[str, Any]:
     )
     channels = list(queries.channels(viewer=request.viewer, site_id=shown.site_id))
     choices = [(str(c.pk), f"{c.point.name}: {c.get_quantity_display()}") for c in channels]
-    by_quantity = {c.quantity: str(c.pk) for c in reversed(channels)}
     return {
         "gateway": shown,
         "batches": queries.batches_of(viewer=request.viewer, gateway_id=shown.pk)[:SHOWN_BATCHES],
@@ -114,18 +116,31 @@ def _shown(request: PortalRequest, pk: int) -> dict[str, Any]:
                 name,
                 NameForm(
                     None, channels=choices, auto_id=f"id_{n}_%s",
-                    initial={"text": name.text, "channel": by_quantity.get(name.likely)},
+                    initial={"text": name.text, "channel": _likely_channel(name, channels)},
                 ),
             )
             for n, name in enumerate(
                 queries.unknown_names(viewer=request.viewer, site_id=shown.site_id)
             )
         ],
-        "example": channels[0].key if channels else "pool.energy",
-        "base": settings.BASE_URL.rstrip("/"),
-        "broker": settings.MQTT_URL.rpartition("@")[2].removeprefix("mqtt://"),
+        "examples": examples(
+            channels=channels, gateway_id=shown.pk, token=token,
+            base=settings.BASE_URL.rstrip("/"), broker_url=settings.MQTT_URL,
+            topics=settings.MQTT_TOPICS,
+        ),
         "may_manage": request.viewer.can(Action.MANAGE_METERING),
     }  # fmt: skip
+
+
+def _likely_channel(name: Any, channels: list[Any]) -> str | None:
+    """
+    Return the channel that a name may stand for: of the quantity it speaks of, the most alike.
+    """
+    fit = [channel for channel in channels if channel.quantity == name.likely]
+    alike = max(
+        fit, key=lambda c: SequenceMatcher(None, name.text.lower(), c.key).ratio(), default=None
+    )
+    return str(alike.pk) if alike is not None else None
 
 
 @for_action(Action.MANAGE_METERING)

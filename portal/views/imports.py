@@ -109,12 +109,25 @@ def new(request: PortalRequest) -> HttpResponseBase:
             at=timezone.now(), by_id=request.viewer.user_id,
         )  # fmt: skip
         answer = redirect("ops-upload", pk=made.pk)
-        if given["mapping"]:
+        if _tells_its_format(made.name):
+            operations.queue_upload(
+                upload_id=made.pk, mapping_id=None, at=timezone.now(), by_id=request.viewer.user_id
+            )
+            tasks.import_upload.delay(upload_id=made.pk)
+        elif given["mapping"]:
             answer["Location"] += f"?mapping={given['mapping']}"
         return answer
     return render(
         request, "ops/import_new.html", {"form": form}, status=422 if form.errors else 200
     )
+
+
+def _tells_its_format(name: str) -> bool:
+    """
+    Say whether a file is no table, but in a format that names its channels or meters itself.
+    """
+    known = formats.of_file(name)
+    return known is not None and known.name != "csv"
 
 
 def _pieces(file: Any) -> Iterator[bytes]:
@@ -139,6 +152,9 @@ def upload(request: PortalRequest, pk: int) -> HttpResponseBase:
         context = {"upload": shown, "share": cache.get(tasks.progress_key(pk), 0)}
         template = "ops/_import_progress.html" if request.htmx else "ops/import_progress.html"
         return render(request, template, context)
+    if _tells_its_format(shown.name):
+        context = {"upload": shown, "problem": shown.problem}
+        return render(request, "ops/import_unreadable.html", context)
     return _choose(request, shown)
 
 
@@ -203,6 +219,9 @@ def _beginning(request: PortalRequest, shown: Any, sample: bytes) -> tuple[Spec,
 
 def _spec(form: MappingForm, columns: Any, *, saves: bool) -> Spec | None:
     form.is_valid()
+    if saves and not columns.is_valid():
+        # A column that is not well-formed must not be left out without a word.
+        form.add_error(None, gettext("Correct what is marked at the columns."))
     values = values_of(columns, all_of_them=not saves)
     # While a person still chooses, a column may have no channel and a mapping no name.
     checked = values if saves else [{"column": "#1", "channel": "-"}]

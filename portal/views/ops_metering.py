@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ from sites import queries as places
 from sites.access import Action, Kind
 from sites.domain import local_days
 from telemetry import operations, queries, tasks
+from telemetry.formats.profiled import plain
 
 # A month of days is enough to see a drift.
 CHECKED_DAYS = 31
@@ -203,7 +205,12 @@ def _like_present(request: PortalRequest, point: Any) -> dict[str, Any]:
         return {"unit": "kWh"}
     stays = queries.meters_at(viewer=request.viewer, point_id=point.pk, today=timezone.localdate())
     present = next(stay.meter for stay in stays if stay.meter.serial == point.serial)
-    return {name: getattr(present, name) for name in _ALIKE}
+    alike = {name: getattr(present, name) for name in _ALIKE}
+    # Shown as a person would write them, without the zeros of the database.
+    return {
+        name: Decimal(plain(value.normalize())) if isinstance(value, Decimal) else value
+        for name, value in alike.items()
+    }
 
 
 @for_action(Action.MANAGE_METERING)

@@ -118,3 +118,18 @@ def place_of(topic: str, templates: Sequence[TopicTemplate]) -> Place | None:
     Return what a topic means by the first template that fits it.
     """
     return next((place for t in templates if (place := t.read(topic)) is not None), None)
+
+
+def topic_for(text: str, *, gateway: str, format: str) -> str | None:
+    """
+    Return the topic for deliveries of a gateway in a format, by the first of some templates that
+    leaves nothing else open; None where there is none.
+    """
+    for template in text.split(","):
+        levels = template.strip().partition("?")[0]
+        topic = levels.replace("{gateway}", gateway).replace("{format}", format)
+        if re.search(r"[+#{}]", topic) or not topic:
+            continue
+        if TopicTemplate.parse(template).read(topic) == Place(gateway, format):
+            return topic
+    return None

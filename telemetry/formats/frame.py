@@ -57,6 +57,17 @@ class Heard(NamedTuple):
     status: int
 
 
+class Learnt(NamedTuple):
+    """
+    What a meter's full radio telegram says of its records, with the signature of that by which
+    compact telegrams name it (EN 13757-3, annex G).
+    """
+
+    meter_id: int
+    signature: int
+    heads: tuple[bytes, ...]
+
+
 # What a text gives: channel, instant and value of its readings, or why there are none.
 Again = list[tuple[str, str, str]] | Refused
 
@@ -67,7 +78,7 @@ class Columns:
     Some rows side by side: the nth entries belong together. `numbers` say which row or line of
     the delivery each comes from; `instant` reads the time stamps. `missing` counts fields that
     stand for no reading, `skipped` rows that are none by agreement with the sender. `heard` is what
-    meters said of themselves.
+    meters said of themselves, `learnt` what their compact telegrams leave out.
     """
 
     numbers: Sequence[int]
@@ -79,6 +90,7 @@ class Columns:
     missing: int = 0
     skipped: int = 0
     heard: Sequence[Heard] = ()
+    learnt: Sequence[Learnt] = ()
 
 
 @dataclass(frozen=True, slots=True)

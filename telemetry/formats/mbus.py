@@ -35,6 +35,8 @@ _FUNCTIONS = {
 }  # fmt: skip
 # Security modes of EN 13757-7 that hide the records: AES-128 in CBC or CMAC dress.
 _ENCRYPTED = {4, 5, 7, 13}
+# Value information of the maker's own, and the mark that extensions of the maker's own follow.
+_OWN = 0xFF
 _ANSWERS = {0x72, 0x76, 0x7A}
 _SLAVE_ERRORS = {
     0x00: "an unspecified error", 0x01: "an unknown request", 0x02: "a buffer that is too long",
@@ -110,11 +112,6 @@ def parsed(frame: bytes) -> Telegram:
         telegram = meterbus.load(list(frame))
         records = tuple(_records(telegram.records))
         header = telegram.body.bodyHeader
-        if all(record.function == "manufacturer" for record in records):
-            raise NotDecodable(
-                "The telegram holds only data in the maker's own layout: there is no profile for"
-                " this meter."
-            )
         return Telegram(
             serial=bytes(reversed(header.id_nr_field.parts)).hex(),
             manufacturer=str(telegram.manufacturer),
@@ -122,6 +119,7 @@ def parsed(frame: bytes) -> Telegram:
             medium=int(header.measure_medium_field.parts[0]),
             status=int(header.status_field.parts[0]),
             records=records,
+            heads=tuple(bytes(raw.dib.parts) + bytes(raw.vib.parts) for raw in telegram.records),
         )
     except NotDecodable:
         raise
@@ -138,7 +136,8 @@ def _records(given: list[Any]) -> list[Record]:
         told = raw.interpreted
         function = told["function"].rpartition(".")[2]
         if function in {"SPECIAL_FUNCTION", "MORE_RECORDS_FOLLOW"}:
-            found.append(Record("manufacturer", "", None, "manufacturer"))
+            own = bytes(raw.dataField.parts)
+            found.append(Record("manufacturer", "", None, "manufacturer", data=own))
             continue
         length, _ = raw.dib.length_encoding
         parts = list(raw.dataField.parts)
@@ -151,6 +150,8 @@ def _records(given: list[Any]) -> list[Record]:
         extension = str(told.get("unit_enh") or "").rpartition(".")[2].lower()
         if extension and quantity not in {"time", "date"}:
             quantity = f"{quantity}, {extension.replace('_', ' ')}"
+        if _OWN in raw.vib.parts or raw.vib.parts[:1] == [_OWN & 0x7F]:
+            quantity = f"vif {bytes(raw.vib.parts).hex().upper()}"
         found.append(
             Record(
                 quantity=quantity,
@@ -160,6 +161,7 @@ def _records(given: list[Any]) -> list[Record]:
                 storage=int(told["storage_number"]),
                 tariff=int(told.get("tariff") or 0),
                 device=int(told.get("device") or 0),
+                data=bytes(parts),
             )
         )
     return found

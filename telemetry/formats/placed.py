@@ -7,25 +7,16 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from typing import NamedTuple
 
 from telemetry.domain.conversion import UnlikeUnits, conversion
-from telemetry.formats.frame import Again, Columns, Heard, Refused
-from telemetry.formats.telegram import NotDecodable
-from telemetry.queries import meters_by_serial
+from telemetry.domain.meter_profiles import Profile, chosen
+from telemetry.formats.frame import Again, Columns, Heard, Learnt, Refused
+from telemetry.formats.profiled import Told
+from telemetry.formats.telegram import NotDecodable, Telegram
+from telemetry.formats.wmbus import signature
+from telemetry.queries import meters_by_serial, profiles
 
 ROWS = 5_000
-
-
-class Told(NamedTuple):
-    """
-    One value of a meter: its quantity, the figure in plain decimals and its unit.
-    """
-
-    quantity: str
-    figure: str
-    unit: str
 
 
 class Meters:
@@ -37,6 +28,9 @@ class Meters:
         self._placed = meters_by_serial.placed_meters(site_id=site_id)
         self._keys: dict[bytes, bytes] = {}
         self._heard: list[Heard] = []
+        self._learnt: list[Learnt] = []
+        self._layouts = profiles.layouts_of_site(site_id=site_id)
+        self._profiles = profiles.profiles_of_site(site_id=site_id)
         self.zone = zoneinfo.ZoneInfo(meters_by_serial.zone_of_site(site_id=site_id))
 
     def key_of(self, serial: str) -> bytes | None:
@@ -59,12 +53,55 @@ class Meters:
                 ) from None
         return self._keys[sealed]
 
+    def profile_of(self, told: Telegram, at: dt.datetime) -> Profile | None:
+        """
+        Return the profile of a telegram's make, None where there is none.
+        """
+        return chosen(
+            self._profiles, manufacturer=told.manufacturer, version=told.version,
+            medium=told.medium, at=at,
+        )  # fmt: skip
+
+    def layouts_of(self, serial: str) -> dict[int, tuple[bytes, ...]]:
+        """
+        Return what full telegrams of a meter said of their records, by the signature of that.
+        """
+        known = self._placed.get(meters_by_serial.plain_serial(serial), [])
+        return self._layouts.get(known[0].meter_id, {}) if known else {}
+
+    def learn(self, serial: str, heads: tuple[bytes, ...]) -> None:
+        """
+        Remember what a full radio telegram said of its records, for compact ones that follow.
+        """
+        known = self._placed.get(meters_by_serial.plain_serial(serial), [])
+        if not known or not heads:
+            return
+        meter_id, sign = known[0].meter_id, signature(heads)
+        layouts = self._layouts.setdefault(meter_id, {})
+        if sign not in layouts:
+            layouts[sign] = heads
+            self._learnt.append(Learnt(meter_id, sign, heads))
+
     def heard(self) -> list[Heard]:
         """
         Return what meters said of themselves since the last time it was asked.
         """
         heard, self._heard = self._heard, []
         return heard
+
+    def learnt(self) -> list[Learnt]:
+        """
+        Return what was learnt of compact telegrams since the last time it was asked.
+        """
+        learnt, self._learnt = self._learnt, []
+        return learnt
+
+    def channels_of(self, serial: str, at: dt.datetime) -> dict[str, tuple[str, str]] | None:
+        """
+        Return the channels where a meter is: quantity to key and unit; None where it is not.
+        """
+        known = self._placed.get(meters_by_serial.plain_serial(serial), [])
+        return next((placed.channels for placed in known if at in placed.valid), None)
 
     def rows(
         self,
@@ -117,13 +154,6 @@ def placed_words(serial: str) -> str:
     return serial or "without a serial"
 
 
-def plain(figure: Decimal) -> str:
-    """
-    Return a figure in plain decimals.
-    """
-    return f"{figure:f}"
-
-
 Numbered = tuple[int, Again]
 
 
@@ -141,17 +171,20 @@ def in_columns(found: Iterable[Numbered], meters: Meters) -> Iterator[Columns]:
             numbers += [number] * len(given)
             rows += given
         if len(rows) + len(refused) >= ROWS:
-            yield _columns(numbers, rows, refused, meters.heard())
+            yield _columns(numbers, rows, refused, meters)
             numbers, rows, refused = [], [], []
     if rows or refused:
-        yield _columns(numbers, rows, refused, meters.heard())
+        yield _columns(numbers, rows, refused, meters)
 
 
 def _columns(
     numbers: list[int],
     rows: list[tuple[str, str, str]],
     refused: list[tuple[int, Refused]],
-    heard: list[Heard],
+    meters: Meters,
 ) -> Columns:
     channels, ats, values = zip(*rows, strict=True) if rows else ((), (), ())
-    return Columns(numbers, list(channels), list(ats), list(values), refused, heard=heard)
+    return Columns(
+        numbers, list(channels), list(ats), list(values), refused, heard=meters.heard(),
+        learnt=meters.learnt(),
+    )  # fmt: skip

@@ -21,7 +21,9 @@ class Record:
     One value of a telegram in SI units (Wh, J, W, m³, m³/h, °C, K, s), as EN 13757-3 tells it.
 
     `function` is "instantaneous", "maximum", "minimum" or "error"; `storage` 0 is now, higher
-    numbers are earlier values such as the one at the month's end.
+    numbers are earlier values such as the one at the month's end. A quantity of the maker's own is
+    "vif" with the bytes of its value information; `data` are the bytes of a value as sent, and of a
+    block in the maker's own layout.
     """
 
     quantity: str
@@ -31,13 +33,22 @@ class Record:
     storage: int = 0
     tariff: int = 0
     device: int = 0
+    data: bytes = b""
+
+    @property
+    def is_own(self) -> bool:
+        """
+        Whether only the maker knows what it means.
+        """
+        return self.quantity == "manufacturer" or self.quantity.startswith("vif ")
 
 
 @dataclass(frozen=True, slots=True)
 class Telegram:
     """
     A meter's identity, its status byte (0: all is well, None: it states none) and its records in
-    order.
+    order. `heads` are the data and value information of each record as sent: compact telegrams
+    leave them out.
     """
 
     serial: str
@@ -46,6 +57,7 @@ class Telegram:
     medium: int
     status: int | None
     records: tuple[Record, ...] = field(default=())
+    heads: tuple[bytes, ...] = field(default=())
 
     @property
     def kind(self) -> str:
@@ -53,25 +65,6 @@ class Telegram:
         What the device measures: heat, cooling, electricity, water, gas, or "" for another.
         """
         return _KINDS.get(self.medium, "")
-
-    def stored(self) -> list[tuple[dt.datetime | dt.date, Record]]:
-        """
-        Return the earlier register values with the day or time that stands beside them under
-        the same storage number.
-        """
-        days = {
-            record.storage: record.value
-            for record in self.records
-            if record.storage and isinstance(record.value, dt.date)
-        }
-        return [
-            (days[record.storage], record)
-            for record in self.records
-            if record.storage in days
-            and record.quantity in {"energy", "volume"}
-            and record.function == "instantaneous"
-            and not (record.tariff or record.device)
-        ]
 
 
 # Device types of EN 13757-3, table 4.

@@ -3,8 +3,9 @@ Telegrams of meters as lines of text: M-Bus and wireless M-Bus in hexadecimal, t
 wmbusmeters, and optical read-outs of IEC 62056-21.
 
 The telegram names its meter; where that meter is installed says which channels its values are for.
-Of each quantity the present value is taken: storage 0, no tariff, no sub-unit. Its instant is that
-of the line, or of the receipt: a meter's own clock states no zone.
+Which of its values are taken says the profile of its make, or without one: of each quantity the
+present value (storage 0, no tariff, no sub-unit). Its instant is that of the line, or of the
+receipt: a meter's own clock states no zone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from telemetry.domain import month_ends
+from telemetry.domain.meter_profiles import USUAL
 from telemetry.domain.meter_status import LOW_POWER, PERMANENT_ERROR, TEMPORARY_ERROR
 from telemetry.domain.readings import utc_instant
 from telemetry.formats import lines, mbus, wmbus
@@ -29,7 +31,8 @@ from telemetry.formats.frame import (
     NotReadable,
     Refused,
 )
-from telemetry.formats.placed import Meters, Numbered, Told, in_columns, plain
+from telemetry.formats.placed import Meters, Numbered, in_columns
+from telemetry.formats.profiled import Told, plain, taken
 from telemetry.formats.telegram import NotDecodable, Telegram
 
 
@@ -86,85 +89,136 @@ def _again(
     return of_site
 
 
-def _telegram(text: str, delivery: Delivery, meters: Meters) -> Again:
-    at, _, digits = text.rpartition(" ") if re.match(r"\d{4}-\d\d-\d\dT", text) else ("", "", text)
-    instant = utc_instant(at.strip()) if at else delivery.received_at
+def read_telegram(
+    text: str, received_at: dt.datetime, meters: Meters | None
+) -> tuple[dt.datetime, Telegram] | Refused:
+    """
+    Return the instant and the content of `[instant] hexadecimal`, or why there is none. Without
+    `meters` no key is known.
+    """
+    at, digits = _halves(text)
+    instant = utc_instant(at) if at else received_at
     if instant is None:
         return Refused("The time stamp is not understood or has no zone.", text[:KEPT_TEXT], "at")
     try:
         frame = mbus.from_hex(digits)
-        told = wmbus.decode(frame, key=meters.key_of(_serial_outside(frame)))
+        serial = _serial_outside(frame)
+        key = meters.key_of(serial) if meters is not None else None
+        layouts = meters.layouts_of(serial) if meters is not None else None
+        told = wmbus.decode(frame, key=key, layouts=layouts)
     except NotDecodable as problem:
         return Refused(str(problem), text[:KEPT_TEXT])
-    given = meters.rows(told.serial, told.kind, instant, present(told), told.status)
-    if isinstance(given, str):
-        return Refused(given, text[:KEPT_TEXT])
-    return given + _kept(told, meters)
+    return instant, told
 
 
-def _kept(told: Telegram, meters: Meters) -> list[tuple[str, str, str]]:
+def _halves(text: str) -> tuple[str, str]:
     """
-    Return the register that the meter kept for a month's end: storage 1 with its date.
+    Return the instant before a telegram, "" where there is none, and its digits, which may have
+    blanks between them.
     """
-    stored = [
-        record for record in told.records
-        if record.storage == 1 and record.function == "instantaneous"
-        and not (record.tariff or record.device)
+    at, _, digits = text.partition(" ") if _DAY.match(text) else ("", "", text)
+    return at, digits
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII)
+
+
+def _telegram(text: str, delivery: Delivery, meters: Meters) -> Again:
+    read = read_telegram(text, delivery.received_at, meters)
+    if isinstance(read, Refused):
+        return read
+    instant, told = read
+    meters.learn(told.serial, told.heads)
+    profile = meters.profile_of(told, instant)
+    present, kept = taken(told, profile.takes if profile is not None else USUAL)
+    if not (present or kept) and any(record.is_own for record in told.records):
+        why = _not_in_profile(told) if profile is not None else _no_profile(told)
+        return Refused(why, text[:KEPT_TEXT])
+    given = meters.rows(told.serial, told.kind, instant, present, told.status)
+    ends = [
+        row for end in kept for row in _at_edge(
+            meters, told.serial, told.kind, end.stamp, end.told, before=instant
+        )
     ]  # fmt: skip
-    stamp = next((r.value for r in stored if isinstance(r.value, dt.date)), None)
-    energy = next((r for r in stored if r.quantity == "energy"), None)
-    if stamp is None or energy is None or not isinstance(energy.value, Decimal):
-        return []
-    figure = Told("month_end", plain(energy.value), energy.unit)
-    return _at_edge(meters, told.serial, told.kind, stamp, figure)
+    if isinstance(given, str):
+        return ends if ends and not present else Refused(given, text[:KEPT_TEXT])
+    return given + ends
+
+
+def _no_profile(told: Telegram) -> str:
+    return (
+        "The telegram holds its readings in the maker's own layout: there is no profile for this"
+        f" meter ({_make(told)})."
+    )
+
+
+def _not_in_profile(told: Telegram) -> str:
+    return f"Nothing that the profile for this meter takes is in the telegram ({_make(told)})."
+
+
+def _make(told: Telegram) -> str:
+    return f"{told.manufacturer}, version {told.version}, medium {told.medium}"
 
 
 def _at_edge(
-    meters: Meters, serial: str, kind: str, stamp: dt.date, figure: Told
+    meters: Meters, serial: str, kind: str, stamp: dt.date, figure: Told, *, before: dt.datetime
 ) -> list[tuple[str, str, str]]:
+    """
+    Return the register that the meter kept for a month's end as a reading at that edge.
+    """
     edge = month_ends.edge_of(stamp, meters.zone)
-    given = meters.rows(serial, kind, edge, [figure]) if edge is not None else ""
+    # Some makes state the next set day beside a register of nothing.
+    given = meters.rows(serial, kind, edge, [figure]) if edge and edge <= before else ""
     # A point without a channel for it, or another meter at the time: it is not wanted.
     return [] if isinstance(given, str) else given
 
 
+def serial_outside(text: str) -> str:
+    """
+    Return the serial that a telegram shows before anything is decrypted; "" where it shows none.
+    """
+    try:
+        frame = mbus.from_hex(_halves(text)[1])
+    except NotDecodable:
+        return ""
+    return _serial_outside(frame)
+
+
 def _serial_outside(frame: bytes) -> str:
-    # What a radio telegram says before anything is decrypted.
     return bytes(reversed(frame[4:8])).hex()
 
 
-_WANTED = {"energy": "energy", "volume": "volume", "power": "power", "flow": "flow",
-           "supply": "supply", "return": "return"}  # fmt: skip
-
-
-def present(told: Telegram) -> list[Told]:
-    """
-    Return the present value of each quantity that a channel may be for; what the meter marks as
-    an error is none.
-    """
-    found: dict[str, Told] = {}
-    for record in told.records:
-        quantity = _WANTED.get(record.quantity)
-        is_now = record.function == "instantaneous" and not (
-            record.storage or record.tariff or record.device
-        )
-        if quantity and is_now and isinstance(record.value, Decimal):
-            found.setdefault(quantity, Told(quantity, plain(record.value), record.unit))
-    return list(found.values())
-
-
-# Fields of wmbusmeters with what they measure; the unit stands in the name.
+# Fields of wmbusmeters by what they measure; drivers differ in their names, the unit stands last.
 _FIELDS = {
-    "total_energy_consumption_kwh": ("energy", "kWh"),
-    "total_energy_consumption_mj": ("energy", "MJ"),
-    "total_energy_consumption_gj": ("energy", "GJ"),
-    "total_volume_m3": ("volume", "m³"),
-    "power_kw": ("power", "kW"),
-    "current_power_consumption_kw": ("power", "kW"),
-    "volume_flow_m3h": ("flow", "m³/h"),
-    "flow_temperature_c": ("supply", "°C"),
-    "return_temperature_c": ("return", "°C"),
-}
+    "energy": {
+        "total_energy_consumption_kwh": "kWh", "total_energy_consumption_mj": "MJ",
+        "total_energy_consumption_gj": "GJ", "total_kwh": "kWh", "total_heating_kwh": "kWh",
+        "heat_kwh": "kWh",
+    },
+    "cooling_energy": {
+        "total_cooling_consumption_kwh": "kWh", "total_cooling_kwh": "kWh",
+        "total_energy_backward_kwh": "kWh",
+    },
+    "volume": {
+        "total_volume_m3": "m³", "total_m3": "m³", "total_water_m3": "m³", "volume_m3": "m³",
+    },
+    "power": {"power_kw": "kW", "current_power_consumption_kw": "kW"},
+    "flow": {"volume_flow_m3h": "m³/h", "flow_m3h": "m³/h", "flow_water_m3h": "m³/h"},
+    "supply": {
+        "flow_temperature_c": "°C", "t1_temperature_c": "°C", "supply_temperature_c": "°C",
+        "forward_c": "°C", "flow_c": "°C",
+    },
+    "return": {"return_temperature_c": "°C", "t2_temperature_c": "°C", "return_c": "°C"},
+    "e8": {"forward_energy_m3c": "m3C"},
+    "e9": {"return_energy_m3c": "m3C"},
+}  # fmt: skip
+# Energy that a meter kept, and the field with its day.
+_KEPT_FIELDS = {
+    "target_energy_kwh": "target_date", "target_kwh": "target_date",
+    "energy_at_set_date_kwh": "set_date", "due_energy_consumption_kwh": "due_date",
+    "prev_1_month_kwh": "prev_1_month_date", "last_month_energy_consumption_kwh": "last_month_date",
+    "last_year_energy_consumption_kwh": "last_year_date", "last_year_kwh": "last_year_date",
+}  # fmt: skip
 _MEDIA = {"heat": "heat", "electricity": "electricity", "water": "water", "gas": "gas"}
 
 
@@ -176,17 +230,31 @@ def _wmbusmeters(text: str, delivery: Delivery, meters: Meters) -> Again:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         return Refused("This line is not an object with the meter's id.", text[:KEPT_TEXT])
     instant = _told_instant(item.get("timestamp"), delivery.received_at)
-    told = [
-        Told(quantity, item[name], unit)
-        for name, (quantity, unit) in _FIELDS.items()
-        if isinstance(item.get(name), str)
-    ]
+    told = []
+    for quantity, names in _FIELDS.items():
+        name = next((name for name in names if isinstance(item.get(name), str)), None)
+        if name is not None:
+            told.append(Told(quantity, item[name], names[name]))
     media = str(item.get("media", ""))
     kind = next((kind for word, kind in _MEDIA.items() if media.startswith(word)), "")
     if "cooling" in media and not media.startswith("heat"):
         kind = "cooling"
     given = meters.rows(item["id"], kind, instant, told, _told_status(item.get("status")))
-    return Refused(given, text[:KEPT_TEXT]) if isinstance(given, str) else given
+    if isinstance(given, str):
+        return Refused(given, text[:KEPT_TEXT])
+    for name, dated in _KEPT_FIELDS.items():
+        day = _told_day(item.get(dated))
+        if day is not None and isinstance(item.get(name), str):
+            figure = Told("month_end", item[name], "kWh")
+            given += _at_edge(meters, item["id"], kind, day, figure, before=instant)
+    return given
+
+
+def _told_day(given: Any) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(given) if isinstance(given, str) else None
+    except ValueError:
+        return None
 
 
 # Words of wmbusmeters for the bits of the status byte; makes have further ones of their own.
@@ -259,7 +327,8 @@ def _kept_readout(
     )  # fmt: skip
     if stamp is None:
         return []
-    return _at_edge(meters, serial, "heat", stamp, Told("month_end", plain(Decimal(figure)), unit))
+    told = Told("month_end", plain(Decimal(figure)), unit)
+    return _at_edge(meters, serial, "heat", stamp, told, before=delivery.received_at)
 
 
 TELEGRAMS = Format(

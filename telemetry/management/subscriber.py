@@ -12,6 +12,7 @@ import json
 import queue
 import signal
 import ssl
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -74,14 +75,26 @@ class Subscriber:
         if self._address.scheme == "mqtts":
             self._client.tls_set_context(ssl.create_default_context())
         self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._not_reached
         self._client.on_message = self._arrived
         self._client.reconnect_delay_set(min_delay=1, max_delay=30)
         # More than this is not sent to us before we acknowledge some.
         self._client.max_inflight_messages_set(10_000)
 
-    def _connected(self, client: paho.Client, *_: Any) -> None:
+    def _connected(
+        self, client: paho.Client, userdata: Any, flags: Any, code: Any, *_: Any
+    ) -> None:
+        if code.is_failure:
+            # The client tries again by itself.
+            logger.error("mqtt broker refused us", host=self._address.hostname, reason=str(code))
+            return
         client.subscribe([(template.subscription, 1) for template in self._topics])
         logger.info("mqtt connected", host=self._address.hostname)
+
+    def _not_reached(self, *_: Any) -> None:
+        # Called where the attempt failed, so what it failed of is still at hand.
+        why = str(sys.exc_info()[1] or "no answer")
+        logger.error("mqtt broker not reached", host=self._address.hostname, reason=why)
 
     def _arrived(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
         place = place_of(message.topic, self._topics)

@@ -42,6 +42,7 @@ from telemetry.models.disclosure import (
 )
 from telemetry.models.ledger import HeatDay, HeatDirty, HeatEntry
 from telemetry.models.mapping import ColumnMapping, Upload, UploadChunk
+from telemetry.models.meter_profiles import MeterProfile, MeterProfileLine, TelegramLayout
 from telemetry.models.metering import (
     Channel,
     ChannelAlias,
@@ -106,6 +107,8 @@ __all__ = [
     "MaintenancePolicy",
     "MaintenanceWindow",
     "Meter",
+    "MeterProfile",
+    "MeterProfileLine",
     "MeterRegister",
     "MeterStatus",
     "MeteringPoint",
@@ -130,6 +133,7 @@ __all__ = [
     "SupplyClosure",
     "SupplyTerms",
     "SupplyWindow",
+    "TelegramLayout",
     "Upload",
     "UploadChunk",
     "VeeValue",

@@ -93,6 +93,12 @@ from telemetry.operations.ingest import IngestResult, ingest, keep_unreadable
 from telemetry.operations.issuer_keys import key_compromised, rotate_key
 from telemetry.operations.losses import agree_losses
 from telemetry.operations.mappings import save_mapping
+from telemetry.operations.meter_profiles import (
+    NothingTaken,
+    end_meter_profile,
+    load_meter_profiles,
+    save_meter_profile,
+)
 from telemetry.operations.metering import (
     add_channel,
     add_metering_point,
@@ -173,6 +179,7 @@ __all__ = [
     "NotRestated",
     "NotSealable",
     "NotThisSitesService",
+    "NothingTaken",
     "RuleRow",
     "SetLater",
     "Subject",
@@ -219,6 +226,7 @@ __all__ = [
     "end_claim",
     "end_contact",
     "end_maintenance",
+    "end_meter_profile",
     "end_probe",
     "end_rule_setting",
     "end_share",
@@ -240,6 +248,7 @@ __all__ = [
     "load_calibration_rules",
     "load_emission_factors",
     "load_kpi_rules",
+    "load_meter_profiles",
     "look_again",
     "maintenance_to_mail",
     "mark_due",
@@ -270,6 +279,7 @@ __all__ = [
     "rotate_key",
     "rotate_token",
     "save_mapping",
+    "save_meter_profile",
     "seal_month",
     "set_counterfactual",
     "set_maintenance_policy",

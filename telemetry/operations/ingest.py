@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from telemetry import formats
 from telemetry.archive import ArchiveUnreadable, recall
 from telemetry.models import ArchivedMonth, Gateway, IngestBatch, RejectedReading
+from telemetry.operations.meter_profiles import keep_layouts
 from telemetry.operations.meter_status import note_statuses
 from telemetry.operations.quality_ingest import note_clocks, note_conflicts
 from telemetry.operations.staging import FUTURE_TOLERANCE, Staging, keep_refused
@@ -79,6 +80,7 @@ def ingest(
         if conflicting:
             note_conflicts(batch_id=batch.pk, at=received_at)
     note_statuses(staging.heard, latest=received_at + FUTURE_TOLERANCE)
+    keep_layouts(staging.learnt)
     if staging.is_ahead:
         note_clocks(batch_id=batch.pk, at=received_at)
     if accepted:

@@ -173,6 +173,7 @@ class Staging:
     left: dict[int, str] = field(default_factory=dict)
     # What meters said of themselves.
     heard: list[formats.Heard] = field(default_factory=list)
+    learnt: list[formats.Learnt] = field(default_factory=list)
     # Some row has a time that had not come when it was received.
     is_ahead: bool = False
 
@@ -198,6 +199,7 @@ class Staging:
                     self.missing += columns.missing
                     self.skipped += columns.skipped
                     self.heard += columns.heard
+                    self.learnt += columns.learnt
                     if refused is None:
                         self.left.update(
                             (row.number, str(row.reason.label)) for row in judged.refused

@@ -40,20 +40,25 @@ def add_upload(
 
 
 @transaction.atomic(durable=True)
-def queue_upload(*, upload_id: int, mapping_id: int, at: dt.datetime, by_id: int | None) -> bool:
+def queue_upload(
+    *, upload_id: int, mapping_id: int | None, at: dt.datetime, by_id: int | None
+) -> bool:
     """
-    Let a file be imported by a mapping of its operator; False where that has begun already.
+    Let a file be imported by a mapping of its operator, or with None by the format that its name
+    tells; False where that has begun already.
     """
     upload = Upload.objects.select_for_update().select_related("site").get(pk=upload_id)
     if upload.state in {Upload.State.QUEUED, Upload.State.DONE}:
         return False
     operator_id = upload.site.operator_id
-    upload.mapping = ColumnMapping.objects.get(pk=mapping_id, operator_id=operator_id)
+    if mapping_id is not None:
+        upload.mapping = ColumnMapping.objects.get(pk=mapping_id, operator_id=operator_id)
     upload.state, upload.queued_at, upload.problem = Upload.State.QUEUED, at, ""
     upload.save()
+    code = upload.mapping.code if upload.mapping is not None else None
     record(
         at=at, by_id=by_id, operator_id=operator_id, action="import asked for",
-        subject=f"{upload.site.slug}/{upload.pk}", after={"mapping": upload.mapping.code},
+        subject=f"{upload.site.slug}/{upload.pk}", after={"mapping": code},
     )  # fmt: skip
     return True
 

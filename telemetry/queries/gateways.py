@@ -120,12 +120,13 @@ def likely_quantity(text: str) -> str:
 
 def kept_by_reason(*, viewer: Viewer, site_id: int) -> list[tuple[str, int]]:
     """
-    Return how many kept rows of a visible site wait, by reason.
+    Return how many kept rows of a visible site wait, by reason in words.
     """
-    return list(
+    found = (
         RejectedReading.objects.visible_to(viewer)
         .filter(batch__site_id=site_id, resolved_by__isnull=True)
         .values_list("reason")
         .annotate(count=Count("pk"))
         .order_by("-count")
     )
+    return [(str(RejectedReading.Reason(reason).label), count) for reason, count in found]

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from sites.access import Viewer
-from telemetry.models import Channel, ColumnMapping, Installation
+from telemetry.models import Channel, ColumnMapping, Installation, Meter
 
 
 def mapping_spec(*, site_id: int, code: str) -> Any:
@@ -26,7 +26,8 @@ def mapping_spec(*, site_id: int, code: str) -> Any:
 def units_of_channels(*, site_id: int) -> dict[str, list[str]]:
     """
     Return the units of each channel's readings: one as a rule, none where neither meter nor
-    channel states it, several where meters of different units came one after the other.
+    channel states it (as for a register that nobody described yet), several where meters of
+    different units came one after the other.
     """
     channels = Channel.objects.filter(site_id=site_id)
     units = {key: [unit] if unit else [] for key, unit in channels.values_list("key", "unit")}
@@ -36,12 +37,13 @@ def units_of_channels(*, site_id: int) -> dict[str, list[str]]:
         "point_id", "meter__registers__quantity", "meter__registers__unit"
     ):
         dials.setdefault((point_id, quantity), set()).add(unit)
-    mains: dict[int, set[str]] = {}
-    for point_id, unit in installed.values_list("point_id", "meter__unit"):
-        mains.setdefault(point_id, set()).add(unit)
+    mains: dict[tuple[int, str], set[str]] = {}
+    for point_id, kind, unit in installed.values_list("point_id", "meter__kind", "meter__unit"):
+        counts = "volume" if kind in {Meter.Kind.WATER, Meter.Kind.GAS} else "energy"
+        mains.setdefault((point_id, counts), set()).add(unit)
     registers = channels.filter(kind=Channel.Kind.REGISTER)
     for key, point_id, quantity in registers.values_list("key", "point_id", "quantity"):
-        found = dials.get((point_id, quantity)) or mains.get(point_id)
+        found = dials.get((point_id, quantity)) or mains.get((point_id, quantity))
         if found:
             units[key] = sorted(found)
     return units

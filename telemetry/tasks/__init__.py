@@ -127,8 +127,12 @@ def import_upload(*, upload_id: int, **kwargs: Any) -> None:
     Import a file that a person sent; a second delivery of the message finds nothing to do.
     """
     upload = operations.upload_to_import(upload_id=upload_id)
-    if upload is None or upload.mapping is None:
+    if upload is None:
         return
+    known = formats.of_file(upload.name)
+    by_mapping = {"mapping": upload.mapping.code} if upload.mapping is not None else {}
+    if by_mapping or known is None:
+        known = formats.FORMATS["csv"]
 
     def tell(share: int) -> None:
         cache.set(progress_key(upload_id), share, timeout=3600)
@@ -142,9 +146,9 @@ def import_upload(*, upload_id: int, **kwargs: Any) -> None:
                 max_bytes=settings.INGEST_MAX_INFLATED_BYTES,
             )
             result = operations.ingest(
-                site_id=upload.site_id, stream=stream, format="csv", name=upload.name,
+                site_id=upload.site_id, stream=stream, format=known.name, name=upload.name,
                 source=IngestBatch.Source.FILE, received_at=timezone.now(), by_id=upload.by_id,
-                options={"mapping": upload.mapping.code},
+                options=by_mapping,
             )  # fmt: skip
         except (formats.NotReadable, formats.TooLarge) as problem:
             operations.fail_upload(upload_id=upload_id, problem=str(problem))

@@ -26,7 +26,7 @@ def test_a_file_is_mapped_and_its_import_followed(
     page.get_by_label("File").set_input_files(
         {"name": "march.csv", "mimeType": "text/csv", "buffer": BODY.encode("cp1252")}
     )
-    page.get_by_role("button", name="Look at the file").click()
+    page.get_by_role("button", name="Send the file").click()
     page.get_by_label("Channel of Energie [MWh]").fill("heat.energy")
     page.get_by_label("Channel of Vorlauf (°C)").fill("heat.nothing")
     page.keyboard.press("Tab")

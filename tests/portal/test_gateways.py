@@ -3,16 +3,22 @@ The pages of gateways: a token shown once, what arrives, and names that find the
 """
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
+from django.utils.html import escape
+from pytest_django.live_server_helper import LiveServer
 
+from portal.gateway_examples import examples
 from sites.access import Role
 from telemetry import operations, tasks
-from telemetry.models import ChannelAlias, Gateway, Reading, RejectedReading
+from telemetry.models import Channel, ChannelAlias, Gateway, Meter, Reading, RejectedReading
 from telemetry.queries.gateways import likely_quantity
 from tests import factories
 from tests.factories_telemetry import LATER, csv_of, ingest_csv, make_heat_channel
+from tests.telemetry.test_telegrams import MULTICAL
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +47,55 @@ def test_a_gateway_is_made_and_its_token_shown_once():
     assert "YOUR_TOKEN" in page
     again = client.post("/ops/gateways/new/", {"site": site.pk, "name": "boiler room"})
     assert "has a gateway of that name" in again.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_page_says_to_type_works_as_it_stands(live_server: LiveServer, tmp_path: Path):
+    register = make_heat_channel(code="pool")
+    Meter.objects.update(serial="77447744")
+    Channel.objects.create(
+        site=register.site, point=register.point, quantity="supply", kind="gauge",
+        key="pool.supply", unit="°C",
+    )  # fmt: skip
+    client = _client(register.site.operator)
+    (tmp_path / "telegrams.hex").write_text(MULTICAL)
+
+    with override_settings(BASE_URL=live_server.url):
+        made = client.post("/ops/gateways/new/", {"site": register.site_id, "name": "box"})
+    # An example had better not begin with the register that is billed.
+    for example in made.context["examples"][:3]:
+        assert escape(example.code) in made.content.decode()
+        done = subprocess.run(
+            ["bash", "-c", f"{example.code} --fail -sS"], cwd=tmp_path,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (example.code, done.stdout, done.stderr)
+
+    keys = set(Reading.objects.values_list("channel__key", flat=True))
+    assert keys == {"pool.supply", "pool.energy"}
+    assert not RejectedReading.objects.exists()
+
+
+def test_how_to_publish_follows_the_broker_and_its_topics():
+    def told(url: str, topics: str = "warmgrid/{gateway}/{format}") -> str:
+        found = examples(
+            channels=[], gateway_id=7, token="", base="https://h", broker_url=url, topics=topics
+        )[-1]
+        return f"{found.hint} {found.code}"
+
+    plain = told("mqtt://broker.example:1884")
+    assert "-h broker.example -p 1884 -q 1" in plain
+    assert "-t 'warmgrid/7/json'" in plain
+    secure = told("mqtts://me:secret@broker.example")
+    assert "-p 8883 --tls-use-os-certs -u 7 -P YOUR_PASSWORD" in secure
+    assert "secret" not in secure
+    assert "-t 'plant/7/x'" in told(
+        "mqtt://b", "a/{gateway}/{channel},plant/{gateway}/x?format=json"
+    )
+    assert "No template" in told(
+        "mqtt://b", "meters/+?gateway=7&format=json,x?gateway=8&format=json"
+    )
+    assert "No MQTT broker" in told("")
 
 
 def test_a_renewed_token_ends_the_old_one_and_a_revoked_gateway_sends_nothing():

@@ -19,6 +19,7 @@ from telemetry import operations, tasks
 from telemetry.models import (
     ColumnMapping,
     IngestBatch,
+    Meter,
     Reading,
     RejectedReading,
     Upload,
@@ -33,6 +34,7 @@ from tests.factories_telemetry import (
     make_plain_channel,
     make_upload,
 )  # fmt: skip
+from tests.telemetry.test_telegrams import MULTICAL
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +70,7 @@ def _filled(answer: Any, **columns: str) -> dict[str, Any]:
     Return what the page's forms hold, with channels for some columns.
     """
     form, rows = answer.context["form"], answer.context["columns"]
-    data = {name: value for name, value in form.initial.items() if name != "kept"}
+    data = dict(form.initial)
     data |= {
         "columns-TOTAL_FORMS": len(rows), "columns-INITIAL_FORMS": len(rows), "name": "March",
     }  # fmt: skip
@@ -173,6 +175,55 @@ def test_what_cannot_be_is_said_and_nothing_is_saved(operator, site, change, tol
         assert answer.status_code == 422
         assert not ColumnMapping.objects.exists()
     assert told in answer.content.decode()
+
+
+def test_a_long_table_with_units_in_a_column_and_rows_to_leave_out(operator, site):
+    body = (
+        "when,address,value,unit,state\n2024-01-01T00:00Z,1,5,MWh,ok\n2024-01-01T00:00Z,2,60,°C,ok\n"
+        "2024-01-02T00:00Z,1,6,MWh,lost\n2024-01-03T00:00Z,1,7,MWh,old\n"
+    )
+    address = _send(operator, site, body.encode())
+    data = _filled(operator.get(address), value="{address}")
+    n = next(n for n in range(9) if data.get(f"columns-{n}-column") == "value")
+    data |= {
+        "stamp": "when", "time_format": "iso", "zone": "", f"columns-{n}-unit_column": "unit",
+        "channels": "1 = heat.energy\n2 = heat.supply", "skip_rows": "state = lost\nstate = old",
+    }  # fmt: skip
+
+    wrong = operator.post(address, {**data, f"columns-{n}-unit": "kWh", "save": "1"})
+    assert wrong.status_code == 422
+    assert "Choose a unit or the column that tells it." in wrong.content.decode()
+    wrong = operator.post(address, {**data, f"columns-{n}-decimals": "12", "save": "1"})
+    assert wrong.status_code == 422
+    assert "Correct what is marked at the columns." in wrong.content.decode()
+    assert not ColumnMapping.objects.exists()
+    operator.post(address, {**data, "save": "1"})
+    tasks.import_upload(upload_id=Upload.objects.get().pk)
+
+    stored = dict(Reading.objects.values_list("channel__key", "value"))
+    assert stored == {"heat.energy": 5000, "heat.supply": 60}
+    assert IngestBatch.objects.get().skipped == 2
+    spec = ColumnMapping.objects.get().spec
+    assert spec["skip_rows"] == [{"column": "state", "values": ["lost", "old"]}]
+    mapping = ColumnMapping.objects.get().pk
+    again = operator.get(_send(operator, site, body.encode(), mapping=mapping))
+    assert again.context["form"].initial["skip_rows"] == "state = lost\nstate = old"
+
+
+def test_a_file_that_tells_its_format_needs_no_mapping(operator, site):
+    Meter.objects.update(serial="77447744")
+    address = _send(operator, site, MULTICAL.encode(), "night.hex")
+    assert "is being imported" in operator.get(address).content.decode()
+    tasks.import_upload(upload_id=Upload.objects.get().pk)
+    batch = IngestBatch.objects.get()
+    assert (batch.format, batch.accepted) == ("mbus", 1)
+    assert operator.get(address)["Location"] == f"/ops/imports/batches/{batch.pk}/"
+
+    broken = _send(operator, site, b"{", "night.json.gz")
+    tasks.import_upload(upload_id=Upload.objects.latest("pk").pk)
+    page = operator.get(broken)
+    assert page.status_code == 200
+    assert Upload.objects.latest("pk").problem in page.content.decode()
 
 
 def test_a_file_without_channels_chosen_is_not_imported(operator, site):

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import count
 
 import pytest
@@ -17,7 +18,13 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from portal import profile_words
+from portal.forms.profiles import fitting
 from telemetry import formats, operations
+from telemetry.domain.meter_profiles import Bytes, Coding, Take
+from telemetry.formats import wmbus
+from telemetry.formats.profiled import addressed, taken
+from telemetry.formats.telegram import NotDecodable
 from telemetry.models import IngestBatch, Reading, RejectedReading
 from telemetry.operations.staging import Judge
 from tests import factories
@@ -37,7 +44,20 @@ OPTIONS = {
     "csv": [{}, {"mapping": "table"}, {"mapping": "nowhere"}],
 }
 TABLE = b"time;energy\n01.01.2024 00:15;1.234,5\n01.01.2024 00:30;-\n"
-TESTS = 2 * len(formats.FORMATS)
+TESTS = 2 * len(formats.FORMATS) + 1
+# What may stand before the records in a radio telegram, plain, encrypted, compact and the maker's.
+BEFORE = (
+    "72785634122D2C300401000000", "7A01000000", "78", "79", "79E7F1", "A2", "900101", "8C0000",
+    "8D0000000000000000", "8D00000000000000007A01001005",
+)  # fmt: skip
+# Records of meters of all kinds, after which their frames are whole again.
+RECORDS = [
+    bytes.fromhex(text) for text in (
+        "0C0674240000 8C100600000000 0C1382352200 0A5A2203 4C0619130000 426CDF25",
+        "04FF072B010000 04EEFF07C1BC0200 0DFF5F0500010203FF 0F0102", "046D0721B62C 02FD1700",
+        "0779987654319344 2304 326CFFFF 066D2D130AE12B00",
+    )
+]  # fmt: skip
 
 
 def _deliveries(example: bytes) -> SearchStrategy[bytes]:
@@ -62,7 +82,10 @@ def _examples(name: str) -> SearchStrategy[bytes]:
     return found | _deliveries(TABLE) if name == "csv" else found
 
 
-def _for_its_time(check: Callable[[bytes, dict[str, str]], None], name: str, examples: int) -> None:
+def _for_its_time(
+    check: Callable[[bytes, dict[str, str]], None], name: str, examples: int,
+    deliveries: SearchStrategy[bytes] | None = None,
+) -> None:  # fmt: skip
     """
     Try new deliveries until the time of this test is over.
     """
@@ -74,7 +97,7 @@ def _for_its_time(check: Callable[[bytes, dict[str, str]], None], name: str, exa
             suppress_health_check=list(HealthCheck),
             # What fails is shown as it is; making it smaller could take longer than the fuzz.
             phases=[Phase.generate, Phase.shrink],
-        )(given(_examples(name), options)(check))  # fmt: skip
+        )(given(_examples(name) if deliveries is None else deliveries, options)(check))  # fmt: skip
         seed(number)(tried)()
         if time.monotonic() > end:
             return
@@ -162,3 +185,41 @@ def test_no_damaged_delivery_makes_a_fault_of_ours(name: str, site_id: int, clie
         assert kept == counts["rejected"] + counts["conflicting"]
 
     _for_its_time(check, name, examples=15)
+
+
+def test_no_records_in_a_whole_frame_make_a_fault_of_ours():
+    full = bytes.fromhex("03062C000043060000000314630000426C7F2A022D130001FF2100")
+    heads = tuple(bytes.fromhex(h) for h in ("0306", "4306", "0314", "426C", "022D", "01FF21"))
+    layouts = {wmbus.signature(heads): heads, 0: (b"\x0d\x06",), 1: (), 0x3030: heads}
+    takes = [Take(name, measured) for name in ("energy", "month_end") for measured in
+             ("energy", "volume", "vif FF07", "vif FF5F")]  # fmt: skip
+    takes += [
+        Take("energy", "manufacturer", "manufacturer", place=Bytes(first, 4, coding))
+        for first in (1, 3, 200) for coding in Coding
+    ]  # fmt: skip
+    link = bytes.fromhex("449344113456782337")
+
+    def check(records: bytes, options: dict[str, str]) -> None:
+        records = records[:200]
+        header = bytes.fromhex("080072 78563412 2D2C 30 04 01 00 0000")
+        body = header + records
+        wired = b"\x68" + bytes([len(body)]) * 2 + b"\x68" + body
+        frames = [wired + bytes([sum(body) & 0xFF, 0x16])]
+        for before in BEFORE:
+            rest = link + bytes.fromhex(before) + records
+            frames.append(bytes([len(rest)]) + rest)
+        for frame in frames:
+            try:
+                told = wmbus.decode(frame, key=bytes(16), layouts=layouts)
+            except NotDecodable:
+                continue
+            present, kept = taken(told, takes)
+            assert all(Decimal(one.figure).is_finite() for one in present)
+            assert len(kept) <= len(takes)
+            for one in addressed(told):
+                words = profile_words.value_words(one.record)
+                assert words + profile_words.record_address(one.record, one.nth)
+                fitting(one, dated=True)
+
+    deliveries = st.one_of(*(_deliveries(records) for records in [*RECORDS, full]))
+    _for_its_time(check, "mbus", examples=40, deliveries=deliveries)

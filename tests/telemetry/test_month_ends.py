@@ -166,3 +166,51 @@ def test_the_checks_page_shows_the_months_ends(client: Client):
     page = client.get(f"/ops/points/{register.point_id}/checks/").content.decode()
     assert "1 month’s end does not fit" in page
     assert "8.0" in page
+
+
+def _telegram(serial: str, energy_kwh: int, kept_kwh: int, day: dt.date) -> str:
+    """
+    Return a wired frame of a heat meter: energy now, and in storage 1 that of the end of a day.
+    """
+    bcd = [bytes.fromhex(f"{kwh:08d}")[::-1] for kwh in (energy_kwh, kept_kwh)]
+    year = day.year - 2000
+    stamp = bytes([day.day | (year & 7) << 5, day.month | (year & 0x78) << 1])
+    data = (
+        b"\x08\x02\x72" + bytes.fromhex(serial)[::-1] + bytes.fromhex("a51141040000 0000")
+        + b"\x0c\x06" + bcd[0] + b"\x4c\x06" + bcd[1] + b"\x42\x6c" + stamp
+    )  # fmt: skip
+    size = bytes([len(data)])
+    return (b"\x68" + size * 2 + b"\x68" + data + bytes([sum(data) & 0xFF, 0x16])).hex(" ")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_telegrams_month_end_is_compared_where_the_point_is_checked(client: Client):
+    register = make_heat_channel(unit="MWh")
+    Meter.objects.update(serial="58496405", resolution=Decimal("0.001"))
+    kept = gauge(register, Channel.Quantity.MONTH_END, "")
+    _, token = operations.create_gateway(
+        site_id=register.site_id, name="wired", at=LATER, by_id=None
+    )
+    now = dt.datetime.now(dt.UTC)
+    edge = local_month(now.year, now.month, "Europe/Berlin").start
+    hour = dt.timedelta(hours=1)
+    send(register, [(edge - hour, 6.34), (edge + hour / 4, 6.35)])
+    last_day = (edge - hour).date()
+    line = f"{(edge + hour / 2).isoformat()} {_telegram('58496405', 6360, 6347, last_day)}"
+
+    answer = client.post(
+        "/api/v1/readings", line, content_type="application/x-mbus-hex",
+        headers={"Authorization": f"Bearer {token}"},
+    )  # fmt: skip
+
+    assert answer.json()["accepted"] == 2, answer.json()
+    assert list(Reading.objects.filter(channel=kept).values_list("at", "value")) == [
+        (edge, Decimal("6.347"))
+    ]
+    client.force_login(factories.make_user(stakeholder=register.site.operator, role=Role.STAFF))
+    page = client.get(f"/ops/points/{register.point_id}/checks/").content.decode()
+    assert "The meter’s own month-ends fit" in page
+    assert "6.347 MWh" in page
+    # Even course between the readings: 6.348, one kilowatt-hour from what the meter kept.
+    assert "6.348 MWh" in page
+    assert "−1.0" in page

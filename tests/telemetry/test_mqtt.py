@@ -5,6 +5,7 @@ MQTT_READINGS sets how many.
 """
 
 import contextlib
+import datetime as dt
 import os
 import shutil
 import signal
@@ -15,11 +16,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
+from structlog.testing import capture_logs
 
+from telemetry.domain.topics import parse_templates
+from telemetry.management import subscriber
 from tests.own_server import OwnServer, server_of_its_own
 from tests.web_server import ROOT
 
@@ -50,16 +59,17 @@ def _needs_mosquitto() -> None:
 
 class _Broker:
     """
-    A Mosquitto that keeps sessions and messages over a kill.
+    A Mosquitto that keeps sessions and messages over a kill. `access` are the lines that say who
+    may connect and how.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, access: str = "allow_anonymous true") -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.config = folder / "mosquitto.conf"
         self.config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"listener {self.port} 127.0.0.1\n{access}\npersistence true\n"
             f"persistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
             "max_queued_messages 0\nmax_inflight_messages 1000\nuser root\n"
         )
@@ -84,8 +94,8 @@ class _Broker:
 
 
 @contextlib.contextmanager
-def _broker(folder: Path) -> Iterator[_Broker]:
-    broker = _Broker(folder)
+def _broker(folder: Path, **access: str) -> Iterator[_Broker]:
+    broker = _Broker(folder, **access)
     broker.start()
     try:
         yield broker
@@ -257,3 +267,73 @@ def test_what_cannot_be_read_is_kept_and_does_not_come_again(tmp_path: Path):
             )
 
     assert kinds == 3
+
+
+def _certificate(folder: Path) -> Path:
+    """
+    Write a certificate for localhost that signs itself, and its key.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1)).not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    path = folder / "cert.pem"
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )  # fmt: skip
+    return path
+
+
+# The client leaves a socket behind whose certificate it did not like.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_tls_and_passwords_and_why_a_broker_is_not_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    trusted = _certificate(tmp_path)
+    passwords = tmp_path / "passwords"
+    program = shutil.which("mosquitto_passwd")
+    assert program is not None
+    subprocess.run(
+        [program, "-c", "-b", str(passwords), "warmgrid", "p@ss:w/rd"], check=True,
+        capture_output=True,
+    )  # fmt: skip
+    access = (
+        f"allow_anonymous false\npassword_file {passwords}\ncertfile {trusted}\n"
+        f"keyfile {tmp_path / 'key.pem'}"
+    )
+
+    def first_word(user: str) -> Any:
+        url = f"mqtts://{user}@localhost:{broker.port}"
+        one = subscriber.Subscriber(
+            url, client_id="t", topics=parse_templates("warmgrid/{gateway}/{format}")
+        )
+        with capture_logs() as logs:
+            thread = threading.Thread(target=one.run)
+            thread.start()
+            _wait_until(lambda: bool(logs), 20)
+            one.stop()
+            thread.join()
+        return logs[0]
+
+    with _broker(tmp_path, access=access) as broker:
+        unknown = first_word("warmgrid:p%40ss%3Aw%2Frd")
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        wrong = first_word("warmgrid:wrong")
+        right = first_word("warmgrid:p%40ss%3Aw%2Frd")
+
+    assert unknown["event"] == "mqtt broker not reached"
+    assert "certificate verify failed" in unknown["reason"]
+    assert (wrong["event"], wrong["reason"]) == ("mqtt broker refused us", "Not authorized")
+    assert right["event"] == "mqtt connected"

@@ -1,5 +1,6 @@
 """
-python manage.py load_reference: emission factors, rules, verification terms; again changes nothing.
+python manage.py load_reference: emission factors, rules, verification terms, meter profiles; again
+changes nothing.
 """
 
 from typing import Any
@@ -17,6 +18,8 @@ class Command(BaseCommand):
         added = reference.load_emission_factors(at=timezone.now())
         terms = reference.load_calibration_rules(at=timezone.now())
         rules = reference.load_kpi_rules(at=timezone.now())
+        profiles = reference.load_meter_profiles(at=timezone.now())
         self.stdout.write(
-            f"{added} emission factors, {rules} rules and {terms} verification terms added"
+            f"{added} emission factors, {rules} rules, {terms} verification terms and {profiles}"
+            " meter profiles added"
         )
