@@ -67,7 +67,8 @@ _VAT = {"AE": "reverse charge", "E": "exempt", "Z": "at the zero rate"}
 class TermsInWords:
     """
     A version of terms: its local days, the last one included or None, its sentences, and those
-    of its service-level schedule. Terms that were billed stay.
+    of its service-level schedule. `state`: "coming", "held" or "over" on a day. Terms that were
+    billed stay.
     """
 
     pk: int
@@ -79,9 +80,10 @@ class TermsInWords:
     sentences: list[str]
     schedule: list[str]
     billed: bool
+    state: str
 
 
-def terms_in_words(*, viewer: Viewer, contract: Contract) -> list[TermsInWords]:
+def terms_in_words(*, viewer: Viewer, contract: Contract, today: dt.date) -> list[TermsInWords]:
     """
     Return the versions of a contract's terms that the viewer may see, newest first.
     """
@@ -106,9 +108,16 @@ def terms_in_words(*, viewer: Viewer, contract: Contract) -> list[TermsInWords]:
                 sentences=_sentences(terms, agreed, contract.currency),
                 schedule=words.schedule(agreed),
                 billed=terms.billed,
+                state=_state(terms, today),
             )
         )
     return found
+
+
+def _state(terms: Terms, today: dt.date) -> str:
+    if today < terms.valid.lower:
+        return "coming"
+    return "held" if terms.valid.upper is None or today < terms.valid.upper else "over"
 
 
 def terms(*, viewer: Viewer, contract_id: int) -> QuerySet[Terms]:

@@ -162,7 +162,15 @@ class Dispute(forms.Form):
         label=_("From"), widget=DAY, required=False,
         help_text=_("only if some days of the line are wrong"),
     )  # fmt: skip
+    first_hour = forms.IntegerField(
+        label=_("From its hour"), required=False, min_value=0, max_value=23,
+        help_text=_("0 to 23; empty: all of that day"),
+    )  # fmt: skip
     last_day = forms.DateField(label=_("To, that day included"), widget=DAY, required=False)
+    end_hour = forms.IntegerField(
+        label=_("Up to its hour"), required=False, min_value=1, max_value=24,
+        help_text=_("1 to 24; empty: all of that day"),
+    )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -173,20 +181,27 @@ class Dispute(forms.Form):
             )
         elif first is not None and last is not None and last < first:
             self.add_error("last_day", _("The last day is before the first."))
+        hours = cleaned.get("first_hour"), cleaned.get("end_hour")
+        if first is None and last is None and hours != (None, None):
+            self.add_error("first_day", _("Give the days that the hours belong to."))
+        elif first == last and hours[1] is not None and hours[1] <= (hours[0] or 0):
+            self.add_error("end_hour", _("It must end after it begins."))
         return cleaned
 
     def span(self, timezone: str) -> tuple[dt.datetime, dt.datetime] | None:
         """
-        Return the instants between which the local days lie, None for all of the line.
+        Return the instants between which the local days and hours lie, None for all of the line.
         """
         first, last = self.cleaned_data["first_day"], self.cleaned_data["last_day"]
         if first is None or last is None:
             return None
         zone = zoneinfo.ZoneInfo(timezone)
-        end = last + dt.timedelta(days=1)
-        return tuple(  # type: ignore[return-value]
-            dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC) for day in (first, end)
-        )
+        end_hour = self.cleaned_data["end_hour"]
+        if end_hour in (None, 24):
+            last, end_hour = last + dt.timedelta(days=1), 0
+        start = dt.datetime.combine(first, dt.time(self.cleaned_data["first_hour"] or 0), zone)
+        end = dt.datetime.combine(last, dt.time(end_hour), zone)
+        return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
 
 
 class Answer(forms.Form):

@@ -21,14 +21,15 @@ def agreed(viewer: Viewer, *, delivery_point_id: int | None = None) -> list[tupl
     Return the viewer's contracts that run or ran, or those about a delivery point, each with its
     terms in words and what is agreed about work at its site.
     """
-    rows = queries.contracts(viewer=viewer, today=timezone.localdate()).exclude(status="draft")
+    today = timezone.localdate()
+    rows = queries.contracts(viewer=viewer, today=today).exclude(status="draft")
     if delivery_point_id is not None:
         rows = rows.filter(delivery_point=delivery_point_id)
     policies = telemetry.maintenance_policies(viewer=viewer)
     return [
         (
             contract,
-            queries.terms_in_words(viewer=viewer, contract=contract),
+            queries.terms_in_words(viewer=viewer, contract=contract, today=today),
             policies.get(contract.site_id)
             or telemetry.maintenance_policy(viewer=viewer, site_id=contract.site_id),
         )

@@ -70,7 +70,9 @@ def contract(request: PortalRequest, pk: int) -> HttpResponseBase:
     and documents.
     """
     shown = contract_of(request, pk)
-    versions = queries.terms_in_words(viewer=request.viewer, contract=shown)
+    versions = queries.terms_in_words(
+        viewer=request.viewer, contract=shown, today=timezone.localdate()
+    )
     may_bill = request.viewer.can(Action.BILL)
     context = {
         "contract": shown,
@@ -83,6 +85,7 @@ def contract(request: PortalRequest, pk: int) -> HttpResponseBase:
         "documents": queries.invoices(viewer=request.viewer).filter(contract=shown)[:24],
         "may_bill": may_bill,
         "may_change": may_bill and shown.status != "ended",
+        "may_manage": request.viewer.can(Action.MANAGE_SITES),
     }
     return render(request, "ops/contract.html", context)
 

@@ -114,6 +114,24 @@ def test_an_invoice_is_credited_with_a_reason_from_its_page():
     assert "Nothing would change" in nothing.content.decode()
 
 
+def test_a_customer_disputes_hours_of_a_line():
+    invoice = _invoice()
+    customer = _client(invoice.customer)
+    address = f"/account/lines/{invoice.lines.get(charge='energy').pk}/dispute/"
+
+    hours = {"first_hour": "12", "end_hour": "6"}
+    homeless = customer.post(address, {"comment": "Closed", **hours}).content.decode()
+    assert "Give the days that the hours belong to." in homeless
+    backwards = {"comment": "Closed", "first_day": "2026-01-05", "last_day": "2026-01-05", **hours}
+    assert "It must end after it begins." in customer.post(address, backwards).content.decode()
+    customer.post(
+        address, {"comment": "Closed", "first_day": "2026-01-05", "last_day": "2026-01-12", **hours}
+    )
+    some_hours = Dispute.objects.get()
+    # 162 of 744 even hours of 136.35.
+    assert some_hours.amount == Decimal("29.69")
+
+
 def test_a_customer_disputes_days_of_a_line_and_the_operator_decides():
     invoice = _invoice()
     line = invoice.lines.get(charge="energy")
