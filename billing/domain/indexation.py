@@ -137,6 +137,18 @@ def price(clause: Clause, values: Mapping[str, Decimal], *, before: Decimal | No
     )
 
 
+def price_of_line(paid: Decimal, details: Mapping[str, Any]) -> Decimal:
+    """
+    Return the price that a line of energy was billed at, which the next is limited by: what a host
+    is paid has its margin on it.
+    """
+    margin = Decimal(details.get("margin", "0"))
+    if not margin:
+        return paid
+    # Six decimals, as lines keep them: that gives back a price of up to five exactly.
+    return (paid / (1 + margin / 100)).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+
+
 def _limited(clause: Clause, raw: Decimal, before: Decimal | None) -> tuple[Decimal, Binding]:
     found, binding = raw, Binding.NONE
     if before is not None:

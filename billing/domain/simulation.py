@@ -228,7 +228,8 @@ def _leave(
     for line in lines:
         if line.charge in (rating.STANDING, rating.ENERGY):
             price = "price_per_kw" if line.charge == rating.STANDING else "price_per_kwh"
-            running.prices[price] = str(line.unit_price)
+            billed = indexation.price_of_line(line.unit_price, stored.get("details", {}))
+            running.prices[price] = str(billed)
     if "savings" in stored:
         month = stored["savings"]
         running.carried = Decimal(month["carried"])

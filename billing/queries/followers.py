@@ -102,9 +102,12 @@ def _held_prices(contract_ids: set[int]) -> dict[tuple[int, str], Decimal]:
         .filter(reversed_by__isnull=True)
         .order_by("invoice__contract_id", "charge", "-service")
         .distinct("invoice__contract_id", "charge")
-        .values_list("invoice__contract_id", "charge", "unit_price")
+        .values_list("invoice__contract_id", "charge", "unit_price", "terms__details")
     )
-    return {(contract, _CHARGES[charge]): price for contract, charge, price in rows}
+    return {
+        (contract, _CHARGES[charge]): indexation.price_of_line(price, details)
+        for contract, charge, price, details in rows
+    }
 
 
 def _follower(

@@ -244,15 +244,16 @@ def _price_before(contract: Contract, charge: str, first: dt.date) -> Decimal | 
     """
     Return the unit price that stands for the charge in the newest month before that of the day.
     """
-    return (
+    found = (
         InvoiceLine.objects.filter(invoice__contract=contract, charge=charge)
         .filter(invoice__period__local_days__startswith__lt=first.replace(day=1))
         .filter(reverses__isnull=True, reversed_by__isnull=True)
         .exclude(invoice__status=Invoice.Status.VOID)
         .order_by("-service")
-        .values_list("unit_price", flat=True)
+        .values_list("unit_price", "terms__details")
         .first()
     )
+    return None if found is None else indexation.price_of_line(*found)
 
 
 def hours_of(terms: Terms, instants: Period, timezone: str) -> list[tuple[str, str]]:

@@ -237,7 +237,11 @@ def _compared(
     now = {line.charge: line for line in rating.rate([rating.stretch(fresh)])}
     for name, charge in CHARGE_OF_PRICE.items():
         if name in fresh["indices"] and charge in now and charge in was:
-            moved[contract.pk, name] = was[charge].unit_price, now[charge].unit_price
+            billed, rated = (
+                indexation.price_of_line(lines[charge].unit_price, stored["details"])
+                for lines in (was, now)
+            )
+            moved[contract.pk, name] = billed, rated
     for charge, line in now.items():
         old = was.get(charge)
         if old is not None and (old.unit_price, old.quantity) != (line.unit_price, line.quantity):

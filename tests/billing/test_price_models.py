@@ -281,6 +281,33 @@ def test_a_host_is_paid_with_a_document_in_its_name():
     assert invoice.buyer["name"] == contract.operator.name
 
 
+@pytest.mark.django_db
+def test_the_price_of_a_host_is_limited_by_the_price_before_without_its_margin():
+    channel = make_heat_channel()
+    february = dt.date(2026, 2, 1)
+    meter_month(channel, JANUARY)
+    meter_month(channel, february, register="2860")
+    clause = {
+        "price": "price_per_kwh", "base_price": "0.20", "fixed": "0", "step_up": "0.05",
+        "deadband": "0.01", "parts": [{"series": "power", "weight": "1", "base": "100"}],
+    }  # fmt: skip
+    contract = _contract(
+        channel, model="host", price_per_kwh=D("0.20"), details={"margin": "10", "index": [clause]}
+    )
+    # 0.2010 is within the deadband of 0.20, though not of the 0.22 that are paid.
+    _index(contract, "power", m202512="100", m202601="100.5")
+
+    assert [_bill(contract, month).lines.get().unit_price for month in (JANUARY, february)] == [
+        D("0.22"), D("0.22"),
+    ]  # fmt: skip
+    assert _bill_inputs(contract) == ["0.200000"]
+
+
+def _bill_inputs(contract: Contract) -> list[str]:
+    newest = Invoice.objects.filter(contract=contract).latest("pk")
+    return list(newest.inputs[0]["before"].values())
+
+
 @pytest.mark.parametrize(
     ("model", "details", "field"),
     [
