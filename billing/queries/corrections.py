@@ -145,6 +145,12 @@ CROSS JOIN LATERAL (
     AND r.start_at >= lower(b.instants) AND r.start_at < upper(b.instants)
 ) now_is
 WHERE now_is.computed_at > b.issued_at AND now_is.kwh <> b.energy_kwh
+  -- The one row of the month tells whether its hours are worth adding up.
+  AND EXISTS (
+    SELECT FROM telemetry_rollup m
+    WHERE m.channel_id = b.channel_id AND m.grain = 'month' AND m.computed_at > b.issued_at
+      AND m.start_at > lower(b.instants) - interval '32 days' AND m.start_at < upper(b.instants)
+  )
 ORDER BY lower(b.local_days), b.number
 """
 
