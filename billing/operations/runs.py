@@ -5,6 +5,7 @@ Billing runs: the items are the queue, so a killed run goes on where it stopped.
 import datetime as dt
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -84,7 +85,8 @@ def start_corrections(
     by_id: int | None,
 ) -> BillingRun:  # fmt: skip
     """
-    Make a run that corrects the given issued documents of an operator from today's readings.
+    Make a run that corrects the given issued documents of an operator from today's figures, the
+    months of a contract in their order.
 
     :raises RunInProgress: if corrections are being made
     """
@@ -98,10 +100,16 @@ def start_corrections(
     documents = Invoice.objects.filter(
         operator_id=operator_id, status=Invoice.Status.ISSUED, pk__in=list(invoice_ids)
     )
-    _fill(
-        run,
-        (RunItem(run=run, contract_id=d.contract_id, document=d) for d in documents.order_by("pk")),
-    )
+    turns: Counter[int] = Counter()
+
+    def items() -> Iterator[RunItem]:
+        # The price of a month may count from that of the month before.
+        for document in documents.order_by("period__local_days", "pk"):
+            turn = turns[document.contract_id]
+            turns[document.contract_id] += 1
+            yield RunItem(run=run, contract_id=document.contract_id, document=document, turn=turn)
+
+    _fill(run, items())
     return run
 
 

@@ -93,11 +93,15 @@ def correct(request: PortalRequest, pk: int, how: str) -> HttpResponseBase:
 @require_POST
 def correct_many(request: PortalRequest) -> HttpResponseBase:
     """
-    Correct the ticked documents from today's figures, in a run.
+    Correct the ticked documents from today's figures, or all of the list, in a run.
     """
-    reason = request.POST.get("reason", "").strip()[:200]
-    asked = [int(pk) for pk in request.POST.getlist("invoice") if pk.isdecimal()]
     viewer = request.viewer
+    reason = request.POST.get("reason", "").strip()[:200]
+    if request.POST.get("which") == "all":
+        found = queries.to_correct(viewer=viewer, today=timezone.localdate())
+        asked = [one.invoice_id for one in found if not one.too_late]
+    else:
+        asked = [int(pk) for pk in request.POST.getlist("invoice") if pk.isdecimal()]
     if not asked or not reason:
         messages.error(
             request, gettext("Tick the documents to correct and give a reason. It is printed.")

@@ -55,7 +55,7 @@ def test_a_final_index_value_puts_its_bills_on_the_list(client: Client):
     assert "now 120" in table
     client.post(
         "/ops/money/corrections/issue/",
-        {"invoice": [made.pk], "reason": "Final index value of gas"},
+        {"which": "all", "reason": "Final index value of gas"},
     )
     run = made.contract.operator.billing_runs.get(kind="correct")
     while operations.bill_next(run_id=run.pk, at=timezone.now()):
