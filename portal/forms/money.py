@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from babel import Locale
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
 
 # A month of a busy account is far below; a larger file is no statement.
@@ -243,15 +245,16 @@ class CorrectionLimits(forms.Form):
     ) -> None:  # fmt: skip
         super().__init__(*given, **more)
         self.countries = countries
+        names = Locale.parse(to_locale(get_language() or "en")).territories
         for country in countries:
-            limit = present.get(country)
+            limit, name = present.get(country), names.get(country, country)
             self.fields[f"months_{country}"] = forms.IntegerField(
-                label=_("%s: months after the end of a bill’s period") % country, required=False,
+                label=_("%s: months after the end of a bill’s period") % name, required=False,
                 min_value=0, max_value=120, initial=limit and limit.months,
                 help_text=_("Empty: %s") % usual,
             )  # fmt: skip
             self.fields[f"source_{country}"] = forms.CharField(
-                label=_("%s: law or practice that says so") % country, required=False,
+                label=_("%s: law or practice that says so") % name, required=False,
                 max_length=200, initial=limit.source if limit else "",
             )  # fmt: skip
 

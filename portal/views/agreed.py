@@ -12,6 +12,8 @@ from billing import queries
 from sites.access import Viewer
 from telemetry import queries as telemetry
 
+# What holds today comes first, then what is to come.
+_ORDER = {"held": 0, "coming": 1, "over": 2}
 # A page shows so many contracts; customers have a handful.
 _SHOWN = 50
 
@@ -29,7 +31,10 @@ def agreed(viewer: Viewer, *, delivery_point_id: int | None = None) -> list[tupl
     return [
         (
             contract,
-            queries.terms_in_words(viewer=viewer, contract=contract, today=today),
+            sorted(
+                queries.terms_in_words(viewer=viewer, contract=contract, today=today),
+                key=lambda terms: _ORDER[terms.state],
+            ),
             policies.get(contract.site_id)
             or telemetry.maintenance_policy(viewer=viewer, site_id=contract.site_id),
         )
