@@ -138,7 +138,8 @@ def _address(route: str, invoice: Invoice) -> str:
     site = invoice.contract.site
     filled = filled.replace("<slug:operator>", site.operator.slug)
     filled = filled.replace("<slug:site>", site.slug)
-    filled = filled.replace("costs/<slug:slug>", f"costs/{site.slug}")
+    for name in ("costs", "ratios", "emissions"):
+        filled = filled.replace(f"{name}/<slug:slug>", f"{name}/{site.slug}")
     filled = filled.replace("sites/<slug:slug>", f"sites/{invoice.contract.site.slug}")
     filled = filled.replace("channels/<int:pk>", f"channels/{_first(Channel)}")
     filled = filled.replace("points/<int:pk>", f"points/{_first(MeteringPoint)}")
