@@ -178,8 +178,7 @@ def _content(invoice: Invoice) -> dict[str, Any]:
         "BT-9": invoice.due_on,
         "BT-10": invoice.buyer.get("buyer_reference") or invoice.contract.reference,
         "BT-12": invoice.contract.reference,
-        "BT-20": _("Pay by %(due)s with reference %(number)s.")
-        % {"due": invoice.due_on.isoformat(), "number": invoice.number},
+        "BT-20": _terms_of_payment(invoice, invoice.due_on),
         "BT-72": days.upper - dt.timedelta(days=1),
         "BT-73": days.lower,
         "BT-74": days.upper - dt.timedelta(days=1),
@@ -246,7 +245,19 @@ def _party(given: dict[str, str]) -> dict[str, Any]:
     return {name: value for name, value in party.items() if value}
 
 
+def _terms_of_payment(invoice: Invoice, due_on: dt.date) -> str:
+    told = {"due": due_on.isoformat(), "number": invoice.number}
+    if invoice.by_direct_debit:
+        return _("Collected by SEPA direct debit on %(due)s or soon after.") % told
+    return _("Pay by %(due)s with reference %(number)s.") % told
+
+
 def _payment(invoice: Invoice) -> dict[str, str]:
+    if invoice.by_direct_debit:
+        return {"BT-81": "59", "BT-83": invoice.number,
+                "BT-89": invoice.buyer["mandate_reference"],
+                "BT-90": invoice.seller["creditor_id"],
+                "BT-91": invoice.buyer["mandate_iban"]}  # fmt: skip
     iban = invoice.seller.get("iban", "")
     if not iban:
         # UNTDID 4461: instrument not defined; how to pay stands in the terms.

@@ -131,10 +131,27 @@ def _payment(invoice: Invoice, due_on: dt.date) -> list[str]:
     further = [_("Reverse charge: the recipient owes the VAT.")] if reverse else []
     if invoice.gross < 0:
         return [_("The amount is set off against what you owe, or paid back."), *further]
+    if invoice.by_direct_debit:
+        return [_debit(invoice, due_on), *further]
     told = _("Please pay by %(due)s with reference %(number)s.") % {
         "due": _date(due_on), "number": invoice.number,
     }  # fmt: skip
     return [told, *_account(invoice.seller), *further]
+
+
+def _debit(invoice: Invoice, due_on: dt.date) -> str:
+    account = invoice.buyer["mandate_iban"]
+    return _(
+        "You need not pay anything yourself: on %(due)s or soon after we collect the amount by SEPA"
+        " direct debit from the account %(account)s. Mandate %(mandate)s, creditor identifier"
+        " %(creditor)s."
+    ) % {
+        "due": _date(due_on),
+        # Enough to know it by, and no more in a letter.
+        "account": f"{account[:4]} … {account[-4:]}",
+        "mandate": invoice.buyer["mandate_reference"],
+        "creditor": invoice.seller["creditor_id"],
+    }
 
 
 def _account(seller: dict[str, str]) -> list[str]:
@@ -147,7 +164,7 @@ def _code(invoice: Invoice) -> dict[str, str]:
     """
     Return the payment code as a drawing and what stands under it; nothing where there is none.
     """
-    if invoice.document_type != Invoice.Type.INVOICE:
+    if invoice.document_type != Invoice.Type.INVOICE or invoice.by_direct_debit:
         return {}
     code = payment_code(
         seller=invoice.seller, currency=invoice.currency, amount=invoice.gross,

@@ -147,6 +147,20 @@ class Invoice(models.Model):
     def __str__(self) -> str:
         return self.number or f"draft {self.pk}"
 
+    @property
+    def by_direct_debit(self) -> bool:
+        """
+        Whether it is collected by SEPA direct debit: its customer had a mandate in force when it
+        was made, and the operator can collect in its currency.
+        """
+        return bool(
+            self.document_type == self.Type.INVOICE
+            and self.gross > 0
+            and self.currency == "EUR"
+            and self.seller.get("creditor_id")
+            and self.buyer.get("mandate_reference")
+        )
+
 
 class InvoiceLine(models.Model):
     """

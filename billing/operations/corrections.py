@@ -164,6 +164,13 @@ class _Right:
         return (self.line.quantity, self.line.unit_price) == (line.quantity, line.unit_price)
 
 
+def _buyer(contract: Contract, first: Invoice) -> dict[str, str]:
+    if first.document_type != Invoice.Type.INVOICE:
+        return copied(contract.customer)
+    mandates = queries.mandates_in_force(customer_ids=[contract.customer_id])
+    return copied(contract.customer, mandates.get(contract.customer_id))
+
+
 def _issue_difference(
     contract: Contract, first: Invoice, back: list[InvoiceLine],
     anew: list[tuple[InvoiceLine | None, _Right]], *, inputs: list[dict[str, Any]], reason: str,
@@ -183,7 +190,7 @@ def _issue_difference(
         created_at=at,
         currency=first.currency,
         seller=first.seller,
-        buyer=first.buyer if credit else copied(contract.customer),
+        buyer=first.buyer if credit else _buyer(contract, first),
         inputs=inputs,
     )
     bases: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)

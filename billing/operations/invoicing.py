@@ -25,6 +25,7 @@ from billing.models import (
     InvoiceLine,
     InvoiceVat,
     LineEvidence,
+    Mandate,
     RunItem,
     Terms,
 )
@@ -167,8 +168,12 @@ def bill(
             rated.append((due, period, found))
     hoped = BillingPeriod.Status.INVOICED if issued else BillingPeriod.Status.DRAFTED
     _keep_periods(held, [period for _, period, _ in rated], hoped, at)
+    mandates = queries.mandates_in_force(customer_ids=[due.contract.customer_id for due in dues])
     documents = _store(
-        [(due, _draft(due, period, found, at), found) for due, period, found in rated]
+        [
+            (due, _draft(due, period, found, mandates.get(due.contract.customer_id), at), found)
+            for due, period, found in rated
+        ]
     )
     if issued:
         issue_all(documents, at=at, by_id=by_id)
@@ -230,7 +235,9 @@ def _keep_periods(
         period.save()
 
 
-def _draft(due: Due, period: BillingPeriod, found: Rated, at: dt.datetime) -> Invoice:
+def _draft(
+    due: Due, period: BillingPeriod, found: Rated, mandate: Mandate | None, at: dt.datetime
+) -> Invoice:
     contract = due.contract
     # The operator writes a host's invoice to itself in the host's name.
     self_billed = any(part.terms.model == Terms.Model.HOST for part in found.parts)
@@ -246,7 +253,8 @@ def _draft(due: Due, period: BillingPeriod, found: Rated, at: dt.datetime) -> In
         created_at=at,
         currency=contract.currency,
         seller=copied(seller),
-        buyer=copied(buyer),
+        # A host is paid, nothing is collected from the operator.
+        buyer=copied(buyer) if self_billed else copied(buyer, mandate),
         inputs=[part.stored for part in found.parts],
     )
 

@@ -8,7 +8,7 @@ from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.utils.translation import gettext, gettext_noop
 
 from billing.domain import rating
-from billing.models import Invoice, InvoiceLine, LineEvidence
+from billing.models import Invoice, InvoiceLine, LineEvidence, Mandate
 from billing.operations.stretches import Part
 from sites.models import Stakeholder
 
@@ -123,8 +123,12 @@ _COPIED = (
 )  # fmt: skip
 
 
-def copied(party: Stakeholder) -> dict[str, str]:
+def copied(party: Stakeholder, mandate: Mandate | None = None) -> dict[str, str]:
     """
-    Return the address of a party as it stands now, to be kept on a document.
+    Return the address of a party as it stands now, to be kept on a document, and the mandate by
+    which the document is collected.
     """
-    return {name: getattr(party, name) for name in _COPIED}
+    found = {name: getattr(party, name) for name in _COPIED}
+    if mandate is not None:
+        found |= {"mandate_reference": mandate.reference, "mandate_iban": mandate.iban}
+    return found

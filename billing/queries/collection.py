@@ -5,6 +5,7 @@ Mandates, what is collected by direct debit, and reminders.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +33,14 @@ def mandates(*, viewer: Viewer, search: str = "", state: str = "") -> QuerySet[M
     return rows.annotate(collected=Count("debits")).order_by(
         F("revoked_on").desc(nulls_first=True), "customer__name", "-pk"
     )
+
+
+def mandates_in_force(*, customer_ids: Iterable[int]) -> dict[int, Mandate]:
+    """
+    Return the mandates in force of customers, by customer.
+    """
+    rows = Mandate.objects.filter(customer__in=set(customer_ids), revoked_on__isnull=True)
+    return {mandate.customer_id: mandate for mandate in rows}
 
 
 def to_collect(*, operator_id: int, day: dt.date) -> list[tuple[Balanced, Mandate]]:

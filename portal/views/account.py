@@ -67,7 +67,7 @@ def account(request: PortalRequest) -> HttpResponseBase:
         "balance": rows[-1].balance if rows else None,
         "rows": list(reversed(rows)),
         "next_due": due,
-        "code": None if due is None else _payment_code(due),
+        "code": None if due is None or due.by_direct_debit else _payment_code(due),
         "disputes": list(queries.disputes(viewer=request.viewer)[:20]),
         "today": timezone.localdate(),
     }

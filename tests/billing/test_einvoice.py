@@ -53,7 +53,7 @@ def faults(xml: bytes, syntax: str, rules: Path | None = None) -> list[str]:
     ]
 
 
-def _issue(vat: str = "S", rate: int = 19, **buyer: str) -> Invoice:
+def _issue(vat: str = "S", rate: int = 19, mandate: str = "", **buyer: str) -> Invoice:
     channel = make_heat_channel()
     meter_month(channel, JANUARY)
     contract = make_contract(channel)
@@ -65,6 +65,12 @@ def _issue(vat: str = "S", rate: int = 19, **buyer: str) -> Invoice:
         for name, value in buyer.items():
             setattr(party, name, value)
         party.save()
+    if mandate:
+        operations.add_mandate(
+            operator_id=contract.operator_id, customer_id=contract.customer_id, reference=mandate,
+            signed_on=JANUARY, account_name="Pool", iban="DE02120300000000202051", bic="",
+            at=LATER, by_id=None,
+        )  # fmt: skip
     return _bill(contract)
 
 
@@ -143,3 +149,27 @@ def test_the_pdf_is_in_the_customers_language_with_the_xml_inside(language: str,
     # The library that others read such files with finds the same XML.
     name, found = facturx.get_facturx_xml_from_pdf(drawn, check_xsd=True)
     assert (name, found) == ("factur-x.xml", xml)
+
+
+def test_what_is_collected_says_so_on_paper_and_in_every_syntax():
+    invoice = _issue(mandate="M-7", creditor_id="DE98ZZZ09999999999", language="de")
+
+    cii = electronic_invoice(invoice=invoice, syntax=Syntax.CII)
+    assert faults(cii, "CII") == []
+    for syntax in (Syntax.UBL, Syntax.XRECHNUNG, Syntax.PEPPOL):
+        ubl = electronic_invoice(invoice=invoice, syntax=syntax)
+        assert faults(ubl, "UBL") == []
+        for told in (b">59<", b">M-7<", b">DE98ZZZ09999999999<", b">DE02120300000000202051<"):
+            assert told in ubl
+    pdf = pypdf.PdfReader(io.BytesIO(invoice_pdf(invoice=invoice)), strict=True)
+    text = " ".join(pdf.pages[0].extract_text().split())
+    assert "SEPA-Lastschrift vom Konto DE02 … 2051" in text
+    assert "Bitte zahlen Sie" not in text
+    assert "Banking-App" not in text
+
+
+def test_without_a_creditor_identifier_nothing_is_collected():
+    xml = electronic_invoice(invoice=_issue(mandate="M-7"), syntax=Syntax.UBL)
+
+    assert b">58<" in xml
+    assert b"M-7" not in xml

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"\n{summary.sites} sites, {summary.partners} heat partners, {summary.tenants} tenants,"
             f" {summary.readings:,} readings, {summary.invoices} invoices issued,"
-            f" {summary.held} contracts with a held month\n"
+            f" contracts with a held month: {summary.held}\n"
         )
         self.stdout.write(f"Sign in at {settings.BASE_URL} with the password “{PASSWORD}”:")
         for email, name, _, what in PEOPLE:
