@@ -116,7 +116,8 @@ def months_to_seal(*, now: dt.datetime, older_than: int, limit: int) -> list[tup
 
 
 _TO_SEAL = """
-WITH months AS (
+-- Apart: else a plan may read months from the names of all tables before it knows the partitions.
+WITH months AS MATERIALIZED (
   SELECT to_date(right(c.relname, 6), 'YYYYMM') AS month
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
   WHERE i.inhparent = 'telemetry_reading'::regclass
