@@ -23,6 +23,7 @@ def database_of_its_own() -> Iterator[None]:
     """
     from portal import embedded
 
+    embedded.ensure_running()
     given = os.environ.get("DATABASE_URL") or embedded.postgres_url()
     # Queries and options stay; only the name of the database changes.
     head, _, options = given.partition("?")
