@@ -24,6 +24,7 @@ from tests.factories_telemetry import make_heat_channel
 from tests.web_server import ROOT, send, web_server
 
 CHANNELS = 20
+FIRST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -35,11 +36,12 @@ def _seconds(work: Callable[[], Any]) -> float:
 def _rows(
     channels: list[Channel], count: int, start: dt.datetime
 ) -> list[tuple[Channel, str, str]]:
-    # One reading a minute, the dial going up by 0.05 kWh each.
+    # One reading a minute, the dial going up by 0.05 kWh each, from one run to the next too.
     each = count // len(channels)
+    passed = (start - FIRST) // dt.timedelta(minutes=1)
     instants = [(start + dt.timedelta(minutes=n)).isoformat() for n in range(each)]
     return [
-        (channel, at, f"{1000 + n / 20:.2f}")
+        (channel, at, f"{1000 + (passed + n) / 20:.2f}")
         for channel in channels
         for n, at in enumerate(instants)
     ]
@@ -145,7 +147,7 @@ def measure(*, rows: int, runs: int) -> dict[str, Any]:
     """
     site = factories.make_site()
     channels = [make_heat_channel(site=site, code=f"bench-{n}") for n in range(CHANNELS)]
-    first = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    first = FIRST
     _make_bare_table(first)
     token = operations.create_gateway(site_id=site.pk, name="b", at=first, by_id=None)[1]
     bare, files, rolled, grouped = [], [], [], []
