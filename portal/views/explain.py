@@ -75,6 +75,8 @@ def line(request: PortalRequest, pk: int) -> HttpResponseBase:
         "chart": days_chart(days, zone) if days else None,
         "listing": listing(request, readings, columns) if channel_id is not None else None,
     }
+    if request.GET.get("part") == "drawer":
+        return render(request, "account/_line_drawer.html", context)
     template = "account/_line_readings.html" if request.htmx else "account/line.html"
     return render(request, template, context)
 

@@ -7,6 +7,7 @@
    HX-Trigger {"announce": text}  is spoken through #status
    [data-copy="#id" or a text]    copies; data-copied is said when done
    [data-opens="#id"]             opens a dialog; [data-closes] closes the one around it
+   #drawer                        opens when something was put into #drawer-body
    [data-ticks="name"]            ticks all boxes of that name in its form */
 (() => {
   "use strict";
@@ -220,6 +221,17 @@
     else if ("opens" in control.dataset) find(control.dataset.opens)?.showModal();
     else control.closest("dialog")?.close();
   });
+
+  // -- the drawer -----------------------------------------------------------------------------
+
+  const drawer = find("#drawer");
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx.target?.id !== "drawer-body" || drawer.open) return;
+    drawer.showModal();
+    drawer.scrollTop = 0;
+  });
+  // A press beside it closes it.
+  drawer?.addEventListener("click", ({ target }) => target === drawer && drawer.close());
 
   // A tick for all rows that can be chosen: [data-ticks="name of their boxes"].
   document.addEventListener("change", ({ target }) => {
