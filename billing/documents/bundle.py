@@ -6,6 +6,7 @@ them without us.
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 import zipfile
@@ -50,9 +51,14 @@ covers its figures, its lines and inputs with these digests, and the hash of the
 
 def evidence_bundle(*, invoice: Invoice) -> bytes:
     """
-    Return a ZIP file with the evidence of an issued document. Readings are those stored now, so a
-    changed one shows when the bundle is checked; the heat ledger is that of then.
+    Return a ZIP file with the evidence of an issued document; the same evidence gives the same
+    file. Readings are those stored now, so a changed one shows when the bundle is checked; the
+    heat ledger is that of then.
+
+    :raises ValueError: if the document is not issued
     """
+    if invoice.issued_at is None:
+        raise ValueError("Only an issued document has evidence.")
     files: dict[str, str] = {}
     document = _document(invoice, files)
     for n, stored in enumerate(invoice.inputs):
@@ -60,17 +66,25 @@ def evidence_bundle(*, invoice: Invoice) -> bytes:
         if lines is not None:
             files[verify.ledger_file(n)] = lines
     packed = io.BytesIO()
+    issued = invoice.issued_at.astimezone(dt.UTC).timetuple()[:6]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
-        bundle.writestr("README.txt", _READ_ME.format(number=invoice.number))
-        bundle.writestr("document.json", json.dumps(document, indent=1, sort_keys=True))
-        bundle.writestr("lines.csv", _lines_csv(document["lines"]))
+
+        def add(name: str, text: str) -> None:
+            # With the time of the document, not that of now.
+            entry = zipfile.ZipInfo(name, issued)
+            entry.external_attr = 0o644 << 16
+            bundle.writestr(entry, text, zipfile.ZIP_DEFLATED)
+
+        add("README.txt", _READ_ME.format(number=invoice.number))
+        add("document.json", json.dumps(document, indent=1, sort_keys=True))
+        add("lines.csv", _lines_csv(document["lines"]))
         for name, text in files.items():
-            bundle.writestr(name, text)
+            add(name, text)
             if name.startswith("readings/"):
-                bundle.writestr(f"{name.removesuffix('.txt')}.csv", _readings_csv(text))
-        bundle.writestr("verify.py", Path(verify.__file__).read_text())
+                add(f"{name.removesuffix('.txt')}.csv", _readings_csv(text))
+        add("verify.py", Path(verify.__file__).read_text())
         for name, text in _arithmetic():
-            bundle.writestr(name, text)
+            add(name, text)
     return packed.getvalue()
 
 
