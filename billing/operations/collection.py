@@ -190,7 +190,7 @@ def add_mandate(
     :raises NotPossible: if the reference names another mandate of the operator
     """
     customer = Stakeholder.objects.select_for_update().get(pk=customer_id, operator_id=operator_id)
-    Mandate.objects.filter(customer=customer, revoked_on__isnull=True).update(revoked_on=signed_on)
+    Mandate.objects.in_force().filter(customer=customer).update(revoked_on=signed_on)
     try:
         with transaction.atomic():
             row = Mandate.objects.create(

@@ -39,7 +39,7 @@ def mandates_in_force(*, customer_ids: Iterable[int]) -> dict[int, Mandate]:
     """
     Return the mandates in force of customers, by customer.
     """
-    rows = Mandate.objects.filter(customer__in=set(customer_ids), revoked_on__isnull=True)
+    rows = Mandate.objects.in_force().filter(customer__in=set(customer_ids))
     return {mandate.customer_id: mandate for mandate in rows}
 
 
@@ -50,7 +50,7 @@ def to_collect(*, operator_id: int, day: dt.date) -> list[tuple[Balanced, Mandat
     """
     in_force = {
         mandate.customer_id: mandate
-        for mandate in Mandate.objects.filter(operator_id=operator_id, revoked_on__isnull=True)
+        for mandate in Mandate.objects.in_force().filter(operator_id=operator_id)
     }
     documents = (
         with_balance(

@@ -11,10 +11,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from stdnum import bic as bic_rules
-from stdnum import iban as iban_rules
-from stdnum.exceptions import ValidationError as WrongNumber
 
+from portal.forms.bank import BicField, IbanField
 from portal.forms.money import DAY, ListFilter, search_field
 
 # How bills speak of reminders; an operator's own words replace these.
@@ -60,11 +58,8 @@ class Mandate(forms.Form):
     )  # fmt: skip
     signed_on = forms.DateField(label=_("Signed on"), widget=DAY)
     account_name = forms.CharField(label=_("Name of the account’s holder"), max_length=70)
-    iban = forms.CharField(label=_("IBAN"), max_length=42)
-    bic = forms.CharField(
-        label=_("BIC"), max_length=11, required=False,
-        help_text=_("only for accounts outside the EEA"),
-    )  # fmt: skip
+    iban = IbanField()
+    bic = BicField(required=False, help_text=_("only for accounts outside the EEA"))
 
     def __init__(self, data: Any, *, customers: Sequence[tuple[str, str]], today: dt.date) -> None:
         super().__init__(data)
@@ -76,23 +71,6 @@ class Mandate(forms.Form):
         if day > self._today:
             raise ValidationError(_("The day is in the future."))
         return day
-
-    def clean_iban(self) -> str:
-        try:
-            return str(iban_rules.validate(self.cleaned_data["iban"]))
-        except WrongNumber:
-            raise ValidationError(
-                _("This is no valid IBAN: its check digits or its length are off.")
-            ) from None
-
-    def clean_bic(self) -> str:
-        said = self.cleaned_data["bic"]
-        if not said:
-            return ""
-        try:
-            return str(bic_rules.validate(said))
-        except WrongNumber:
-            raise ValidationError(_("This is no valid BIC.")) from None
 
 
 class EndMandate(forms.Form):

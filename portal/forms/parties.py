@@ -12,13 +12,12 @@ from babel.numbers import get_territory_currencies
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from stdnum import bic as bic_rules
 from stdnum import get_cc_module
-from stdnum import iban as iban_rules
 from stdnum.exceptions import ValidationError as WrongNumber
 from stdnum.iso7064 import mod_97_10
 
 from portal.forms.accounts import zones
+from portal.forms.bank import BicField, IbanField
 from portal.forms.money import ListFilter, search_field
 from sites.access import Kind
 
@@ -45,6 +44,13 @@ def currencies() -> list[tuple[str, str]]:
     names = Locale("en", "GB").currencies
     codes = {code for country, _name in countries() for code in get_territory_currencies(country)}
     return [(code, f"{code} – {names.get(code, code)}") for code in sorted(codes)]
+
+
+def currency_of(country: str) -> str:
+    """
+    Return the currency of a country today.
+    """
+    return next(iter(get_territory_currencies(country)), "EUR")
 
 
 class CustomerFilter(ListFilter):
@@ -153,8 +159,8 @@ class OperatorForm(_Organisation):
     timezone = forms.ChoiceField(
         label=_("Time zone"), choices=zones, help_text=_("for the dates of invoices")
     )
-    iban = forms.CharField(label=_("IBAN"), max_length=42, required=False)
-    bic = forms.CharField(label=_("BIC"), max_length=11, required=False)
+    iban = IbanField(required=False)
+    bic = BicField(required=False)
     bank_details = forms.CharField(
         label=_("Bank, as on invoices"), max_length=200, required=False,
         help_text=_("the name of the bank, say; the IBAN is printed by itself"),
@@ -168,12 +174,6 @@ class OperatorForm(_Organisation):
         help_text=_("where a customer can complain, and who settles a dispute; on heat bills"),
     )  # fmt: skip
 
-    def clean_iban(self) -> str:
-        return _checked(iban_rules, self.cleaned_data["iban"], _("This is no valid IBAN."))
-
-    def clean_bic(self) -> str:
-        return _checked(bic_rules, self.cleaned_data["bic"], _("This is no valid BIC."))
-
     def clean_creditor_id(self) -> str:
         said = self.cleaned_data["creditor_id"].replace(" ", "").upper()
         if said and not mod_97_10.is_valid(said[7:] + said[:4]):
@@ -181,12 +181,3 @@ class OperatorForm(_Organisation):
                 _("This is no creditor identifier: its check digits or its length are off.")
             )
         return str(said)
-
-
-def _checked(rules: Any, said: str, problem: Any) -> str:
-    if not said:
-        return ""
-    try:
-        return str(rules.validate(said))
-    except WrongNumber:
-        raise ValidationError(problem) from None

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.http import Http404, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -20,6 +20,7 @@ from portal.drawings import first_of_month
 from portal.forms.availability import SpanForm
 from portal.templatetags.portal import month as month_in_words
 from portal.views.base import PortalRequest, for_kind
+from portal.views.found import hosting_service
 from portal.views.lists import Column, csv_answer, listing
 from portal.views.uptime import credit_share, day_columns, span_of, strip_of
 from sites import queries as places
@@ -149,9 +150,7 @@ def service(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     One service: its 90 days with what lies behind each, its three figures and what they rest on.
     """
-    shown = next((s for s in places.hosting_services(viewer=request.viewer) if s.pk == pk), None)
-    if shown is None:
-        raise Http404
+    shown = hosting_service(request, pk)
     now, zone = timezone.now(), shown.site.timezone
     days = queries.uptime_days(
         viewer=request.viewer, site_id=shown.site_id, service_id=pk, now=now, days=DAYS

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.http import Http404, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,21 +21,14 @@ from portal import heat_words
 from portal.drawings import first_of_month
 from portal.forms.supply import SupplyForm
 from portal.views.base import PortalRequest, for_action, for_kind
+from portal.views.found import delivery_point
 from portal.views.heat_supply import MONTHS, counted_csv
 from portal.views.lists import Column, csv_answer
-from sites import queries as places
 from sites.access import Action, Kind
 from sites.domain import Period, local_days, local_month
 from telemetry import operations, queries
 
 _EARLIEST = dt.date(2000, 1, 1)
-
-
-def _place(request: PortalRequest, pk: int) -> Any:
-    found = next((b for b in places.buildings(viewer=request.viewer) if b.pk == pk), None)
-    if found is None:
-        raise Http404
-    return found
 
 
 def asked_month(request: PortalRequest, today: dt.date) -> dt.date:
@@ -56,7 +49,7 @@ def delivery(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     One delivery point: a month of its heat by day, its last months, and its terms.
     """
-    place = _place(request, pk)
+    place = delivery_point(request, pk)
     zone = place.site.timezone
     today = timezone.now().astimezone(ZoneInfo(zone)).date()
     month = asked_month(request, today)
@@ -181,7 +174,7 @@ def new_terms(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     Agree on supply terms of a delivery point from a day on.
     """
-    place = _place(request, pk)
+    place = delivery_point(request, pk)
     today = timezone.now().astimezone(ZoneInfo(place.site.timezone)).date()
     held = queries.supply_terms_on(viewer=request.viewer, delivery_point_id=pk, day=today)
     points = (

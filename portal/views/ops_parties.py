@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from billing import queries as billing
 from portal.forms.parties import CustomerFilter, CustomerForm, NewCustomerForm, OperatorForm
 from portal.views.base import PortalRequest, for_action, for_kind
+from portal.views.found import fields_of, own_organisation
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from sites import operations, queries
 from sites.access import Action, Kind
@@ -70,8 +71,8 @@ def customer(request: PortalRequest, pk: int) -> HttpResponseBase:
     contracts = billing.contracts(viewer=viewer, today=timezone.localdate())
     context = {
         "customer": shown,
-        "deliveries": [p for p in queries.buildings(viewer=viewer) if p.partner_id == pk],
-        "services": [s for s in queries.hosting_services(viewer=viewer) if s.tenant_id == pk],
+        "deliveries": queries.buildings(viewer=viewer, partner_id=pk),
+        "services": queries.hosting_services(viewer=viewer, tenant_id=pk),
         "contracts": contracts.filter(customer=pk),
         "may_manage": viewer.can(Action.MANAGE_CUSTOMERS),
         "may_invite": viewer.can(Action.MANAGE_PEOPLE),
@@ -89,15 +90,14 @@ def new(request: PortalRequest) -> HttpResponseBase:
     """
     Make a customer.
     """
-    viewer = request.viewer
-    own = get_object_or_404(queries.organisations(viewer=viewer), pk=viewer.stakeholder_id)
+    own = own_organisation(request)
     form = NewCustomerForm(
         request.POST or None, initial={"country": own.country, "language": own.language}
     )
     if request.method == "POST" and form.is_valid():
         made = operations.create_stakeholder(
             operator_id=own.pk, timezone=own.timezone, at=timezone.now(),
-            by_id=viewer.user_id, **form.cleaned_data,
+            by_id=request.viewer.user_id, **form.cleaned_data,
         )  # fmt: skip
         messages.success(request, gettext("%s is added.") % made.name)
         return redirect("ops-customer", pk=made.pk)
@@ -111,17 +111,13 @@ def new(request: PortalRequest) -> HttpResponseBase:
     return render(request, "ops/form.html", context)
 
 
-def _initial(row: Any, form: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in form.base_fields}
-
-
 @for_action(Action.MANAGE_CUSTOMERS)
 def edit(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     Change a customer's details.
     """
     shown = _customer(request, pk)
-    form = CustomerForm(request.POST or None, initial=_initial(shown, CustomerForm))
+    form = CustomerForm(request.POST or None, initial=fields_of(shown, CustomerForm))
     if request.method == "POST" and form.is_valid():
         _save(request, shown, form.cleaned_data)
         return redirect("ops-customer", pk=pk)
@@ -151,9 +147,8 @@ def organisation(request: PortalRequest) -> HttpResponseBase:
     """
     Change the operator's own details, as they stand on invoices.
     """
-    viewer = request.viewer
-    own = get_object_or_404(queries.organisations(viewer=viewer), pk=viewer.stakeholder_id)
-    form = OperatorForm(request.POST or None, initial=_initial(own, OperatorForm))
+    own = own_organisation(request)
+    form = OperatorForm(request.POST or None, initial=fields_of(own, OperatorForm))
     if request.method == "POST" and form.is_valid():
         _save(request, own, form.cleaned_data)
         return redirect("ops-organisation")

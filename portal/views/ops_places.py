@@ -10,15 +10,17 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.forms.parties import currency_of
 from portal.forms.places import DeliveryPointForm, HostingServiceForm, SiteForm, with_customer
 from portal.views.base import PortalRequest, for_action
+from portal.views.found import delivery_point, fields_of, hosting_service, own_organisation
 from sites import operations, queries
 from sites.access import Action, Kind
 
@@ -54,10 +56,6 @@ def _by(request: PortalRequest) -> dict[str, Any]:
     return {"at": timezone.now(), "by_id": request.viewer.user_id}
 
 
-def _initial(row: Any, form: type[forms.Form]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in form.base_fields}
-
-
 def _site(request: PortalRequest, slug: str) -> Any:
     return get_object_or_404(queries.sites(viewer=request.viewer), slug=slug)
 
@@ -71,13 +69,12 @@ def new_site(request: PortalRequest) -> HttpResponseBase:
     """
     Make a site.
     """
-    viewer = request.viewer
-    own = get_object_or_404(queries.organisations(viewer=viewer), pk=viewer.stakeholder_id)
+    own = own_organisation(request)
     form = SiteForm(
         request.POST or None,
         initial={
             "country": own.country, "timezone": own.timezone, "phase": "live",
-            "currency": "GBP" if own.country == "GB" else "EUR",
+            "currency": currency_of(own.country),
         },
     )  # fmt: skip
 
@@ -105,14 +102,14 @@ def edit_site(request: PortalRequest, slug: str) -> HttpResponseBase:
         return redirect("ops-site", slug=slug)
 
     return _asked(
-        request, SiteForm(request.POST or None, initial=_initial(site, SiteForm)), save,
+        request, SiteForm(request.POST or None, initial=fields_of(site, SiteForm)), save,
         title=gettext("Details of %s") % site.name, button=gettext("Save"), crumbs=[_crumb(site)],
     )  # fmt: skip
 
 
 def _customers(request: PortalRequest, kind: Kind) -> list[tuple[str, str]]:
-    rows = queries.customer_rows(viewer=request.viewer, kind=kind)
-    return [(str(row.pk), row.name) for row in rows]
+    rows = queries.customers(viewer=request.viewer)
+    return [(str(row.pk), row.name) for row in rows if row.kind == kind]
 
 
 @for_action(Action.MANAGE_SITES)
@@ -148,10 +145,7 @@ def edit_delivery(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     Change what is said of a point where heat is handed over.
     """
-    points = {p.pk: p for p in queries.buildings(viewer=request.viewer)}
-    if pk not in points:
-        raise Http404
-    point = points[pk]
+    point = delivery_point(request, pk)
 
     def save(given: dict[str, Any]) -> HttpResponse:
         operations.edit_delivery_point(delivery_point_id=pk, **_by(request), **given)
@@ -160,7 +154,7 @@ def edit_delivery(request: PortalRequest, pk: int) -> HttpResponseBase:
 
     return _asked(
         request,
-        DeliveryPointForm(request.POST or None, initial=_initial(point, DeliveryPointForm)), save,
+        DeliveryPointForm(request.POST or None, initial=fields_of(point, DeliveryPointForm)), save,
         title=gettext("Details of %s") % point.name, button=gettext("Save"),
         crumbs=[_crumb(point.site), (reverse("ops-delivery", args=[pk]), point.name)],
         hint=gettext("What is promised and billed stands in the terms of supply and the contract."),
@@ -196,10 +190,7 @@ def edit_service(request: PortalRequest, pk: int) -> HttpResponseBase:
     """
     Change what is said of a hosting service.
     """
-    services = {s.pk: s for s in queries.hosting_services(viewer=request.viewer)}
-    if pk not in services:
-        raise Http404
-    service = services[pk]
+    service = hosting_service(request, pk)
 
     def save(given: dict[str, Any]) -> HttpResponse:
         operations.edit_hosting_service(hosting_service_id=pk, **_by(request), **given)
@@ -208,7 +199,7 @@ def edit_service(request: PortalRequest, pk: int) -> HttpResponseBase:
 
     return _asked(
         request,
-        HostingServiceForm(request.POST or None, initial=_initial(service, HostingServiceForm)),
+        HostingServiceForm(request.POST or None, initial=fields_of(service, HostingServiceForm)),
         save, title=gettext("Details of %s") % service.name, button=gettext("Save"),
         crumbs=[_crumb(service.site)],
     )  # fmt: skip

@@ -75,21 +75,30 @@ def report(request: PortalRequest, slug: str, year: int) -> HttpResponseBase:
     if asked == "xlsx":
         return _workbook(shown, slug)
     form = Declared(request.POST or None, answers={a.field.symbol: a.value for a in shown.answers})
-    may_write = request.viewer.can(Action.MANAGE_SITES)
-    if request.method == "POST" and may_write and form.is_valid():
-        operations.declare_figures(
-            site_id=site.pk, year=year, answers=form.cleaned_data, at=timezone.now(),
-            by_id=request.viewer.user_id,
-        )  # fmt: skip
-        messages.success(request, gettext("The answers are saved."))
+    if declared(request, form, site_id=site.pk, year=year):
         return redirect("ops-report", slug=slug, year=year)
     context = {
         "report": shown,
         "site": site,
         "form": form,
-        "may_write": may_write,
+        "may_write": request.viewer.can(Action.MANAGE_SITES),
     }
     return render(request, "ops/report.html", context, status=422 if form.errors else 200)
+
+
+def declared(request: PortalRequest, form: Declared, *, site_id: int, year: int) -> bool:
+    """
+    Save the answers that were typed in, where the viewer may; say whether that was done.
+    """
+    may_write = request.viewer.can(Action.MANAGE_SITES)
+    if request.method != "POST" or not may_write or not form.is_valid():
+        return False
+    operations.declare_figures(
+        site_id=site_id, year=year, answers=form.cleaned_data, at=timezone.now(),
+        by_id=request.viewer.user_id,
+    )  # fmt: skip
+    messages.success(request, gettext("The answers are saved."))
+    return True
 
 
 def _rows(found: list[Any]) -> list[tuple[Any, Any]]:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from portal.forms.statements import NewStatement, OutsideCheckForm, Revocation, StatementFilter
 from portal.tasks import send_statement
 from portal.views.base import PortalRequest, for_action, for_kind, for_members
+from portal.views.found import own_organisation
 from portal.views.lists import Column, csv_answer, listing, sorted_rows
 from portal.views.statement_files import file_of
 from sites import queries as places
@@ -192,12 +193,9 @@ def keys(request: PortalRequest) -> HttpResponseBase:
                 operator_id=operator_id, at=timezone.now(), by_id=request.viewer.user_id
             )
         return redirect("ops-statement-keys")
-    operator = get_object_or_404(
-        places.organisations(viewer=request.viewer), pk=request.viewer.stakeholder_id
-    )
     context = {
         "keys": queries.keys_of(viewer=request.viewer),
-        "issuer": queries.Issuer.of(operator),
+        "issuer": queries.Issuer.of(own_organisation(request)),
     }
     return render(request, "ops/statement_keys.html", context)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.contrib import messages
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -19,9 +18,10 @@ from portal.forms.reports import Declared
 from portal.templatetags.portal import month, number
 from portal.views.base import PortalRequest, for_kind
 from portal.views.lists import Column, csv_answer
+from portal.views.ops_reports import declared
 from sites import queries as places
 from sites.access import Action, Kind
-from telemetry import operations, queries
+from telemetry import queries
 from telemetry.domain.regulatory import HEAT_FIELDS
 
 
@@ -47,19 +47,13 @@ def waste_heat(request: PortalRequest, slug: str, year: int) -> HttpResponseBase
         request.POST or None, fields=HEAT_FIELDS,
         answers={answer.field.symbol: answer.value for answer in heat.answers},
     )  # fmt: skip
-    may_write = request.viewer.can(Action.MANAGE_SITES)
-    if request.method == "POST" and may_write and form.is_valid():
-        operations.declare_figures(
-            site_id=site.pk, year=year, answers=form.cleaned_data, at=timezone.now(),
-            by_id=request.viewer.user_id,
-        )  # fmt: skip
-        messages.success(request, gettext("The answers are saved."))
+    if declared(request, form, site_id=site.pk, year=year):
         return redirect("ops-waste-heat", slug=slug, year=year)
     context = {
         "heat": heat,
         "site": site,
         "form": form,
-        "may_write": may_write,
+        "may_write": request.viewer.can(Action.MANAGE_SITES),
         "chart": _chart(heat) if heat.hours else None,
         # Any Monday names the first of them.
         "weekdays": [(dt.date(2024, 1, day), kw) for day, kw in heat.by_weekday_kw],

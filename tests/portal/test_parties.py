@@ -38,10 +38,6 @@ def _signed_in(client: Client, operator: Stakeholder, role: Role = Role.ADMIN) -
     return client
 
 
-def _send(client: Client, address: str, given: dict[str, Any]) -> Any:
-    return client.post(address, given)
-
-
 def test_an_empty_installation_gets_its_operator_whose_administrator_builds_a_place(
     client: Client, capsys: pytest.CaptureFixture[str]
 ):
@@ -57,16 +53,16 @@ def test_an_empty_installation_gets_its_operator_whose_administrator_builds_a_pl
     operator = Membership.objects.get().stakeholder
 
     assertContains(client.get("/ops/"), "Add a site")
-    assertRedirects(_send(client, "/ops/sites/new/", SITE), "/ops/sites/harbour/")
-    made = _send(client, "/ops/customers/new/", POOL)
+    assertRedirects(client.post("/ops/sites/new/", SITE), "/ops/sites/harbour/")
+    made = client.post("/ops/customers/new/", POOL)
     pool = Stakeholder.objects.get(kind=Kind.PARTNER)
     assertRedirects(made, f"/ops/customers/{pool.pk}/")
-    _send(client, "/ops/customers/new/", {**POOL, "kind": "tenant", "name": "Rechner AG"})
+    client.post("/ops/customers/new/", {**POOL, "kind": "tenant", "name": "Rechner AG"})
     tenant = Stakeholder.objects.get(kind=Kind.TENANT)
-    _send(client, "/ops/sites/harbour/deliveries/new/",
+    client.post("/ops/sites/harbour/deliveries/new/",
           {"partner_id": pool.pk, "name": "Pool", "building_type": "indoor pool",
            "distance_m": "80", "required_supply_c": "55", "contracted_kw": "120"})  # fmt: skip
-    _send(client, "/ops/sites/harbour/services/new/",
+    client.post("/ops/sites/harbour/services/new/",
           {"tenant_id": tenant.pk, "name": "Rack 1", "it_kw": "20", "racks": "2"})  # fmt: skip
 
     point, service = DeliveryPoint.objects.get(), HostingService.objects.get()
@@ -107,11 +103,11 @@ def test_forms_explain_mistakes_beside_the_field_and_keep_what_was_typed(client:
     make_site(operator=operator)
     taken = Site.objects.get().name
 
-    site = _send(client, "/ops/sites/new/", {**SITE, "name": taken})
-    customer = _send(client, "/ops/customers/new/",
+    site = client.post("/ops/sites/new/", {**SITE, "name": taken})
+    customer = client.post("/ops/customers/new/",
                      {**POOL, "vat_id": "DE123456789", "electronic_address": "9930"})  # fmt: skip
-    abroad = _send(client, "/ops/customers/new/", {**POOL, "vat_id": "FR40303265045"})
-    own = _send(client, "/ops/organisation/", {"name": "N", "country": "DE", "timezone": "UTC",
+    abroad = client.post("/ops/customers/new/", {**POOL, "vat_id": "FR40303265045"})
+    own = client.post("/ops/organisation/", {"name": "N", "country": "DE", "timezone": "UTC",
                 "iban": "DE00", "creditor_id": "DE00ZZZ09999999999"})  # fmt: skip
 
     assert site.context["form"].errors == {"name": ["There is a site of that name."]}
@@ -128,9 +124,9 @@ def test_changes_are_saved_with_a_trail_of_what_differed(client: Client):
     site = make_site(operator=operator)
     given = {**SITE, "name": "Quay", "timezone": site.timezone, "currency": "CHF"}
 
-    _send(client, f"/ops/sites/{site.slug}/edit/", given)
-    _send(client, f"/ops/sites/{site.slug}/edit/", given)
-    _send(client, "/ops/organisation/", {
+    client.post(f"/ops/sites/{site.slug}/edit/", given)
+    client.post(f"/ops/sites/{site.slug}/edit/", given)
+    client.post("/ops/organisation/", {
         "name": "Nordwärme", "country": "DE", "timezone": "Europe/Berlin",
         "iban": "DE89 3704 0044 0532 0130 00", "creditor_id": "DE98ZZZ09999999999",
     })  # fmt: skip
@@ -154,14 +150,14 @@ def test_the_zone_stays_with_readings_and_the_currency_with_contracts(client: Cl
     asked = {**SITE, "timezone": site.timezone, "currency": site.currency}
 
     # Before there are any, a slip can be mended.
-    _send(client, address, {**asked, "timezone": "Europe/London"})
+    client.post(address, {**asked, "timezone": "Europe/London"})
     site.refresh_from_db()
     assert site.timezone == "Europe/London"
     send(channel, [(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 1)])
     make_contract(channel)
 
-    zone = _send(client, address, {**asked, "timezone": "Europe/Berlin"})
-    currency = _send(client, address, {**asked, "timezone": "Europe/London", "currency": "GBP"})
+    zone = client.post(address, {**asked, "timezone": "Europe/Berlin"})
+    currency = client.post(address, {**asked, "timezone": "Europe/London", "currency": "GBP"})
 
     assert "time zone stays" in str(zone.context["form"].errors["timezone"])
     assert "currency stays" in str(currency.context["form"].errors["currency"])

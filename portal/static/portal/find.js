@@ -27,8 +27,6 @@
     event.preventDefault();
     open();
   });
-  // A press beside the dialog closes it.
-  finder.addEventListener("click", ({ target }) => target === finder && finder.close());
   finder.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1, Escape: 0 }[event.key];
     if (step === undefined) return;

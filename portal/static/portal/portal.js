@@ -6,7 +6,8 @@
    [data-focus]                   gets the focus when the control that had it was replaced
    HX-Trigger {"announce": text}  is spoken through #status
    [data-copy="#id" or a text]    copies; data-copied is said when done
-   [data-opens="#id"]             opens a dialog; [data-closes] closes the one around it
+   [data-opens="#id"]             opens a dialog; [data-closes] closes the one around it, and so does
+                                  a press beside one with [data-beside]
    #drawer                        opens when something was put into #drawer-body
    [data-ticks="name"]            ticks all boxes of that name in its form */
 (() => {
@@ -215,6 +216,7 @@
 
   document.addEventListener("click", ({ target }) => {
     closeMenus(target);
+    if (target.matches?.("dialog[data-beside]")) return target.close();
     const control = target.closest?.("[data-copy], [data-opens], [data-closes]");
     if (!control) return;
     if ("copy" in control.dataset) copy(control);
@@ -230,9 +232,6 @@
     drawer.showModal();
     drawer.scrollTop = 0;
   });
-  // A press beside it closes it.
-  drawer?.addEventListener("click", ({ target }) => target === drawer && drawer.close());
-
   // A tick for all rows that can be chosen: [data-ticks="name of their boxes"].
   document.addEventListener("change", ({ target }) => {
     const name = target.dataset?.ticks;
